@@ -3,6 +3,7 @@
 //! Rooms, doors and the way of a request are described in `ARCHITECTURE.md`.
 
 pub mod clock;
+pub mod config;
 pub mod error_code;
 pub mod file_range;
 pub mod schema;
