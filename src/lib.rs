@@ -4,7 +4,9 @@
 
 pub mod clock;
 pub mod config;
+pub mod controller;
 pub mod error_code;
 pub mod file_range;
+pub mod metadata;
 pub mod schema;
 pub mod types;
