@@ -4,4 +4,6 @@
 
 pub mod clock;
 pub mod error_code;
+pub mod file_range;
+pub mod record;
 pub mod types;
