@@ -8,5 +8,6 @@ pub mod controller;
 pub mod error_code;
 pub mod file_range;
 pub mod metadata;
+pub mod record;
 pub mod schema;
 pub mod types;
