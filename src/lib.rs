@@ -8,6 +8,7 @@ pub mod controller;
 pub mod error_code;
 pub mod file_range;
 pub mod metadata;
+pub mod raft;
 pub mod record;
 pub mod schema;
 pub mod types;
