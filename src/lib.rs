@@ -2,6 +2,7 @@
 //!
 //! Rooms, doors and the way of a request are described in `ARCHITECTURE.md`.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error_code;
