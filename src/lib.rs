@@ -7,5 +7,6 @@ pub mod clock;
 pub mod config;
 pub mod error_code;
 pub mod file_range;
+pub mod record;
 pub mod schema;
 pub mod types;
