@@ -1,0 +1,240 @@
+//! Control records: transaction markers and KRaft's own records.
+
+use crate::record::batch::Batch;
+use crate::record::build::BatchBuilder;
+use crate::record::build::BatchSpec;
+use crate::record::compress::Compression;
+use crate::types::NodeId;
+use crate::types::Timestamp;
+use crate::types::Uuid;
+use bytes::Bytes;
+
+/// What a control record is about; its number is in the record's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ControlType {
+    Abort,
+    Commit,
+    LeaderChange,
+    SnapshotHeader,
+    SnapshotFooter,
+    KraftVersion,
+    KraftVoters,
+}
+
+const ALL: [ControlType; 7] = [
+    ControlType::Abort,
+    ControlType::Commit,
+    ControlType::LeaderChange,
+    ControlType::SnapshotHeader,
+    ControlType::SnapshotFooter,
+    ControlType::KraftVersion,
+    ControlType::KraftVoters,
+];
+
+/// Enough for any control batch: its records are a few numbers and, for voters, some addresses.
+const CONTROL_LIMIT: usize = 1 << 20;
+
+impl ControlType {
+    pub fn id(self) -> i16 {
+        self as i16
+    }
+
+    /// Version 0, then the number.
+    pub fn key(self) -> Bytes {
+        let [high, low] = self.id().to_be_bytes();
+        Bytes::copy_from_slice(&[0, 0, high, low])
+    }
+
+    /// `None` for a key of another shape, a negative version, or a number nobody knows.
+    pub fn from_key(key: &[u8]) -> Option<ControlType> {
+        let (version, rest) = key.split_first_chunk::<2>()?;
+        if i16::from_be_bytes(*version) < 0 {
+            return None;
+        }
+        let id = i16::from_be_bytes(*rest.first_chunk::<2>()?);
+        ALL.into_iter().find(|kind| kind.id() == id)
+    }
+}
+
+/// The end of a transaction in one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndMarker {
+    pub commit: bool,
+    pub coordinator_epoch: i32,
+    pub timestamp: Timestamp,
+}
+
+impl EndMarker {
+    /// The marker in a control batch; `None` if the batch is empty, malformed or of another kind.
+    pub fn read(batch: &Batch<'_>) -> Option<EndMarker> {
+        let mut found = None;
+        let walked = batch.for_each_record(CONTROL_LIMIT, |record| {
+            let kind = record.key.and_then(ControlType::from_key);
+            let epoch = record
+                .value
+                .and_then(|value| value.get(2..)?.first_chunk::<4>().copied());
+            found = match (kind, epoch) {
+                (Some(ControlType::Commit), Some(epoch)) => Some((true, epoch, record.timestamp)),
+                (Some(ControlType::Abort), Some(epoch)) => Some((false, epoch, record.timestamp)),
+                _ => None,
+            };
+            false
+        });
+        walked.ok()?;
+        let (commit, epoch, timestamp) = found?;
+        Some(EndMarker {
+            commit,
+            coordinator_epoch: i32::from_be_bytes(epoch),
+            timestamp,
+        })
+    }
+
+    /// A batch with this marker; `spec` names producer and epoch.
+    pub fn batch(self, spec: BatchSpec) -> Bytes {
+        let spec = BatchSpec {
+            control: true,
+            transactional: true,
+            base_sequence: -1,
+            ..spec
+        };
+        let kind = if self.commit {
+            ControlType::Commit
+        } else {
+            ControlType::Abort
+        };
+        let mut value = vec![0, 0];
+        value.extend_from_slice(&self.coordinator_epoch.to_be_bytes());
+        control_batch(spec, self.timestamp, &[(kind, Bytes::from(value))])
+    }
+}
+
+/// A batch of control records of one moment.
+pub fn control_batch(spec: BatchSpec, timestamp: Timestamp, records: &[(ControlType, Bytes)]) -> Bytes {
+    let mut builder = BatchBuilder::new(BatchSpec { control: true, ..spec });
+    for (kind, value) in records {
+        builder.push(timestamp, Some(&kind.key()), Some(value), &[]);
+    }
+    builder.finish(Compression::NONE)
+}
+
+/// The value of LEADER_CHANGE, version 0 (Kafka writes that even with kraft.version 1).
+pub fn leader_change(leader: NodeId, voters: &[NodeId], granting: &[NodeId]) -> Bytes {
+    let mut out = vec![0, 0];
+    out.extend_from_slice(&leader.to_be_bytes());
+    for nodes in [voters, granting] {
+        put_unsigned(&mut out, nodes.len() as u32 + 1);
+        for node in nodes {
+            out.extend_from_slice(&node.to_be_bytes());
+            out.push(0);
+        }
+    }
+    out.push(0);
+    Bytes::from(out)
+}
+
+pub fn snapshot_header(last_contained: Timestamp) -> Bytes {
+    let mut out = vec![0, 0];
+    out.extend_from_slice(&last_contained.to_be_bytes());
+    out.push(0);
+    Bytes::from(out)
+}
+
+pub fn snapshot_footer() -> Bytes {
+    Bytes::from_static(&[0, 0, 0])
+}
+
+pub fn kraft_version(version: i16) -> Bytes {
+    let mut out = vec![0, 0];
+    out.extend_from_slice(&version.to_be_bytes());
+    out.push(0);
+    Bytes::from(out)
+}
+
+/// A voter of the quorum as KRAFT_VOTERS lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voter {
+    pub id: NodeId,
+    pub directory: Uuid,
+    /// Listener name, host and port.
+    pub endpoints: Vec<(String, String, u16)>,
+    /// Versions of kraft.version that it supports.
+    pub kraft_versions: (i16, i16),
+}
+
+pub fn kraft_voters(voters: &[Voter]) -> Bytes {
+    let mut out = vec![0, 0];
+    out.extend_from_slice(&0i16.to_be_bytes());
+    put_unsigned(&mut out, voters.len() as u32 + 1);
+    for voter in voters {
+        out.extend_from_slice(&voter.id.to_be_bytes());
+        out.extend_from_slice(&voter.directory.0);
+        put_unsigned(&mut out, voter.endpoints.len() as u32 + 1);
+        for (name, host, port) in &voter.endpoints {
+            put_text(&mut out, name);
+            put_text(&mut out, host);
+            out.extend_from_slice(&port.to_be_bytes());
+            out.push(0);
+        }
+        out.extend_from_slice(&voter.kraft_versions.0.to_be_bytes());
+        out.extend_from_slice(&voter.kraft_versions.1.to_be_bytes());
+        out.extend_from_slice(&[0, 0]);
+    }
+    out.push(0);
+    Bytes::from(out)
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_unsigned(out, text.len() as u32 + 1);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_unsigned(out: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        out.push((value as u8 & 0x7f) | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_reads_back_as_it_was_written() {
+        for commit in [true, false] {
+            let marker = EndMarker {
+                commit,
+                coordinator_epoch: 7,
+                timestamp: 1_700_000_000_000,
+            };
+            let bytes = marker.batch(BatchSpec {
+                producer_id: 4,
+                producer_epoch: 1,
+                ..BatchSpec::default()
+            });
+            let batch = Batch::parse(&bytes).unwrap();
+            assert!(batch.is_intact() && batch.header.is_control() && batch.header.is_transactional());
+            assert_eq!(batch.header.base_sequence, -1);
+            assert_eq!(EndMarker::read(&batch), Some(marker));
+        }
+    }
+
+    #[test]
+    fn other_control_records_are_no_markers() {
+        let bytes = control_batch(
+            BatchSpec::default(),
+            5,
+            &[
+                (ControlType::LeaderChange, leader_change(1, &[1], &[1])),
+                (ControlType::KraftVersion, kraft_version(1)),
+            ],
+        );
+        let batch = Batch::parse(&bytes).unwrap();
+        assert_eq!(batch.header.attributes, 0x20);
+        assert_eq!(EndMarker::read(&batch), None);
+        assert_eq!(ControlType::from_key(&[0, 0, 0, 2]), Some(ControlType::LeaderChange));
+        assert_eq!(ControlType::from_key(&[0, 0, 0, 9]), None);
+        assert_eq!(ControlType::from_key(&[0]), None);
+    }
+}
