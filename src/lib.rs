@@ -5,5 +5,7 @@
 pub mod clock;
 pub mod error_code;
 pub mod file_range;
+pub mod log;
 pub mod record;
+pub mod storage;
 pub mod types;
