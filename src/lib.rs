@@ -11,4 +11,7 @@ pub mod file_range;
 pub mod metadata;
 pub mod record;
 pub mod schema;
+pub mod log;
+pub mod record;
+pub mod storage;
 pub mod types;
