@@ -1,6 +1,7 @@
 //! The command line: `ottla [server.properties]` starts a broker, `ottla storage …` prepares its folders.
 
 mod start;
+mod storage;
 
 use crate::config::BrokerConfig;
 use clap::error::ErrorKind;
@@ -16,10 +17,16 @@ pub enum Action {
 
 /// Reads the arguments, the program's name first. What is to be said has been said when this returns.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Action {
-    let matches = match start::command().try_get_matches_from(arguments) {
+    let matches = match start::command()
+        .subcommand(storage::command())
+        .try_get_matches_from(arguments)
+    {
         Ok(matches) => matches,
         Err(error) => return Action::Done(explain(&error)),
     };
+    if let Some((storage::NAME, matches)) = matches.subcommand() {
+        return Action::Done(storage::run(matches));
+    }
     match start::configuration(&matches) {
         Ok(config) => Action::Start(Box::new(config)),
         Err(line) => {
