@@ -2,13 +2,17 @@
 //!
 //! Rooms, doors and the way of a request are described in `ARCHITECTURE.md`.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod error_code;
 pub mod file_range;
+pub mod format;
+pub mod log;
 pub mod metadata;
 pub mod raft;
 pub mod record;
 pub mod schema;
+pub mod storage;
 pub mod types;

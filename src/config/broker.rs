@@ -9,6 +9,7 @@ use crate::config::listener;
 use crate::config::listener::Endpoint;
 use crate::config::listener::ProtocolMap;
 use crate::config::listener::SecurityProtocol;
+use crate::config::topic;
 use crate::config::value::Value;
 use crate::config::values::Values;
 use crate::config::voters;
@@ -26,6 +27,8 @@ pub struct Roles {
 pub struct BrokerConfig {
     pub(super) given: Properties,
     pub(super) values: Values,
+    /// What topics have when nothing is set for them.
+    pub(super) topic_values: Values,
     /// Nobody gave roles, so this is a single node whose controller needs no listener.
     pub implicit: bool,
     pub roles: Roles,
@@ -59,6 +62,8 @@ impl BrokerConfig {
     fn checked(given: Properties, implicit: bool) -> Result<BrokerConfig, ConfigError> {
         let mut config = BrokerConfig::read(given, implicit)?;
         cross_checks::check(&mut config)?;
+        // Some rules of topics are stricter than those of the broker's keys behind them.
+        config.topic_values = Values::parse(keys::topic::TOPIC.iter(), &topic::broker_defaults(&config.values))?;
         Ok(config)
     }
 
@@ -92,6 +97,7 @@ impl BrokerConfig {
             inter_broker_protocol,
             given,
             values,
+            topic_values: Values::parse(keys::topic::TOPIC.iter(), &Properties::new())?,
         })
     }
 

@@ -70,14 +70,13 @@ impl TopicConfig {
     /// The topic's own values over the broker's. One that cannot be read, which only another program can have stored,
     /// counts as not set.
     pub fn new(broker: &BrokerConfig, own: &Properties) -> TopicConfig {
-        let mut texts = broker_defaults(broker.values());
-        let readable = |name: &str, text: &str| keys::topic(name).is_some_and(|key| key.parse(text).is_ok());
-        let valid = own.iter().filter(|(name, text)| readable(name, text));
-        texts.extend(valid.map(|(name, text)| (name.clone(), text.clone())));
-        match Values::parse(keys::topic::TOPIC.iter(), &texts) {
-            Ok(values) => TopicConfig::from_values(&values),
-            Err(error) => unreachable!("values were checked one by one: {error}"),
+        let mut values = broker.topic_values.clone();
+        for (name, text) in own {
+            if let Some((key, Ok(value))) = keys::topic(name).map(|key| (key, key.parse(text))) {
+                values.set(key, value);
+            }
         }
+        TopicConfig::from_values(&values)
     }
 
     fn from_values(values: &Values) -> TopicConfig {
@@ -311,6 +310,16 @@ mod tests {
         let broker = broker(&[("log.roll.hours", "2"), ("log.flush.scheduler.interval.ms", "7")]);
         let topic = TopicConfig::new(&broker, &Properties::new());
         assert_eq!((topic.segment_ms, topic.flush_ms), (7_200_000, 7));
+    }
+
+    #[test]
+    fn a_broker_is_refused_defaults_that_no_topic_may_have() {
+        let refused = BrokerConfig::from_properties(&properties(&[("log.flush.interval.ms", "-1")]));
+        let said = "Invalid value -1 for configuration flush.ms: Value must be at least 0";
+        assert_eq!(
+            refused.map(|_| ()).map_err(|error| error.to_string()),
+            Err(said.to_owned())
+        );
     }
 
     #[test]

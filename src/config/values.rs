@@ -24,6 +24,11 @@ impl Values {
         Ok(Values(values))
     }
 
+    /// The same values with another one for a key of the table.
+    pub fn set(&mut self, key: &'static Key, value: Value) {
+        self.0.insert(key.name, value);
+    }
+
     pub fn get(&self, name: &str) -> &Value {
         match self.0.get(name) {
             Some(value) => value,

@@ -3,43 +3,42 @@
 use crate::record::compress;
 use crate::record::compress::Codec;
 use crate::record::header::BatchHeader;
-use crate::record::header::CRC_START;
 use crate::record::header::HEADER_SIZE;
 use crate::record::reader::Record;
 use crate::record::reader::RecordFault;
 use crate::record::reader::read_record;
 use std::borrow::Cow;
 
-/// One whole batch.
+/// One whole batch: its header, and its records as they came.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     pub header: BatchHeader,
-    pub bytes: &'a [u8],
+    pub body: &'a [u8],
 }
 
 impl<'a> Batch<'a> {
     /// The batch at the front of `bytes`; `None` if it is not there in whole. Neither magic nor checksum is looked at.
     pub fn parse(bytes: &'a [u8]) -> Option<Batch<'a>> {
         let header = BatchHeader::parse(bytes)?;
-        let bytes = bytes.get(..header.size()?)?;
-        Some(Batch { header, bytes })
+        let body = bytes.get(HEADER_SIZE..header.size()?)?;
+        Some(Batch { header, body })
     }
 
     pub fn is_intact(&self) -> bool {
-        crc32c::crc32c(&self.bytes[CRC_START..]) == self.header.crc
+        crc32c::crc32c_append(self.header.crc_of_fields(), self.body) == self.header.crc
     }
 
-    /// What follows the header, compressed or not.
-    pub fn body(&self) -> &'a [u8] {
-        &self.bytes[HEADER_SIZE..]
+    /// Bytes of header and records.
+    pub fn size(&self) -> usize {
+        HEADER_SIZE + self.body.len()
     }
 
     /// The records as plain bytes; at most `limit` of them.
     pub fn plain_body(&self, limit: usize) -> Result<Cow<'a, [u8]>, RecordFault> {
         match self.header.codec() {
-            Some(Codec::None) => Ok(Cow::Borrowed(self.body())),
+            Some(Codec::None) => Ok(Cow::Borrowed(self.body)),
             Some(codec) => {
-                let plain = compress::decompress(codec, self.body(), limit);
+                let plain = compress::decompress(codec, self.body, limit);
                 plain.map(Cow::Owned).map_err(|_| RecordFault::Decompression)
             }
             None => Err(RecordFault::Decompression),
@@ -91,7 +90,7 @@ impl<'a> Iterator for Batches<'a> {
 
     fn next(&mut self) -> Option<Batch<'a>> {
         let batch = Batch::parse(self.rest)?;
-        self.rest = &self.rest[batch.bytes.len()..];
+        self.rest = &self.rest[batch.size()..];
         Some(batch)
     }
 }

@@ -104,6 +104,11 @@ impl BatchHeader {
             && self.codec().is_some()
     }
 
+    /// Whether `next` can be the batch behind this one: neither offsets nor epochs ever go back in a log.
+    pub fn agrees_with(&self, next: &BatchHeader) -> bool {
+        self.next_offset() <= next.base_offset && self.leader_epoch <= next.leader_epoch
+    }
+
     pub fn last_offset(&self) -> Offset {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta))
     }

@@ -11,7 +11,6 @@ use crate::record::compress;
 use crate::record::compress::Codec;
 use crate::record::compress::Compression;
 use crate::record::header::BatchHeader;
-use crate::record::header::CRC_START;
 use crate::record::header::HEADER_SIZE;
 use crate::record::header::MAGIC;
 use crate::record::reader::RecordFault;
@@ -159,11 +158,11 @@ pub fn validate(
         now,
     };
     check.envelope()?;
-    if batches(&records[batch.bytes.len()..]).next().is_some() {
+    if batches(&records[batch.size()..]).next().is_some() {
         return check.refuse("Compressed outer record has more than one batch".into());
     }
     check.header()?;
-    let body = records.slice(HEADER_SIZE..batch.bytes.len());
+    let body = records.slice(HEADER_SIZE..batch.size());
     check.records(body)
 }
 
@@ -199,7 +198,7 @@ impl Check<'_> {
                 header.base_offset
             ));
         }
-        let (size, limit) = (self.batch.bytes.len(), self.rules.max_message_bytes);
+        let (size, limit) = (self.batch.size(), self.rules.max_message_bytes);
         if self.origin != Origin::Raft && size > limit as usize {
             let message = format!(
                 "The record batch size in the append to {partition} is {size} bytes which exceeds the maximum configured value of {limit})."
@@ -280,7 +279,7 @@ impl Check<'_> {
             "DefaultRecord"
         };
         if source == Codec::None {
-            let mut rest = self.batch.body();
+            let mut rest = self.batch.body;
             let walk = self.walk_with(|| skim_exact(&mut rest), kind)?;
             return if rest.is_empty() {
                 Ok(walk)
@@ -289,7 +288,7 @@ impl Check<'_> {
             };
         }
         let failed = |_| self.fault(RecordFault::Decompression);
-        let plain = compress::decompressor(source, self.batch.body()).map_err(failed)?;
+        let plain = compress::decompressor(source, self.batch.body).map_err(failed)?;
         let mut stream = Stream::new(BufReader::with_capacity(WINDOW, plain.take(WALK_LIMIT)));
         let walk = self.walk_with(|| skim(&mut stream), kind);
         if stream.failure.is_some() {
@@ -373,7 +372,7 @@ impl Check<'_> {
         header.max_timestamp = append_time.unwrap_or(walk.max_timestamp);
         header.set_log_append_time(append_time.is_some());
         if header != old {
-            header.crc = crc_with_new_fields(&old, &header, self.batch.bytes, body.len());
+            header.crc = crc_with_new_fields(&old, &header, body.len());
         }
         Accepted {
             header,
@@ -436,8 +435,8 @@ const WALK_LIMIT: u64 = 1 << 31;
 const REBUILD_LIMIT: usize = 256 << 20;
 
 /// The checksum after fields in the header changed, without reading the records again: theirs follows from the old one.
-fn crc_with_new_fields(old: &BatchHeader, new: &BatchHeader, bytes: &[u8], body_length: usize) -> u32 {
-    let zero_then_body = crc32c::crc32c_combine(crc32c::crc32c(&bytes[CRC_START..HEADER_SIZE]), 0, body_length);
+fn crc_with_new_fields(old: &BatchHeader, new: &BatchHeader, body_length: usize) -> u32 {
+    let zero_then_body = crc32c::crc32c_combine(old.crc_of_fields(), 0, body_length);
     let body_part = old.crc ^ zero_then_body;
     crc32c::crc32c_combine(new.crc_of_fields(), 0, body_length) ^ body_part
 }

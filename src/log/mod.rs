@@ -1,0 +1,30 @@
+//! One replica's log: append, read, roll, truncate, retain, recover; and the folders that logs live in.
+//!
+//! Calls are plain and may block on the disk. One writer at a time holds a short lock; readers never take it.
+
+mod append;
+pub mod epochs;
+mod inventory;
+mod open;
+pub mod producers;
+mod read;
+mod recover;
+pub mod replica;
+mod retention;
+pub mod settings;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod times;
+mod truncate;
+
+pub use append::Appended;
+pub use append::How;
+pub use open::Damaged;
+pub use open::OpenHow;
+pub use open::OpenReport;
+pub use read::LogSlice;
+pub use read::ReadError;
+pub use replica::Log;
+pub use replica::Place;
+pub use settings::LogSettings;
