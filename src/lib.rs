@@ -13,6 +13,7 @@ pub mod log;
 pub mod metadata;
 pub mod raft;
 pub mod record;
+pub mod runtime;
 pub mod schema;
 pub mod storage;
 pub mod types;

@@ -50,6 +50,22 @@ pub struct Place {
     pub pool: Arc<FilePool>,
 }
 
+impl Place {
+    /// A replica that shares its open files with no other: the metadata log.
+    pub fn alone(folder: PathBuf, topic: &str, partition: PartitionId, topic_id: Uuid) -> Place {
+        Place {
+            folder,
+            topic: Arc::from(topic),
+            partition,
+            topic_id,
+            pool: FilePool::new(FILES_OF_ONE),
+        }
+    }
+}
+
+/// A few segments with their indexes.
+const FILES_OF_ONE: usize = 32;
+
 pub(crate) type Segments = Arc<[Arc<Segment>]>;
 
 pub struct Log {

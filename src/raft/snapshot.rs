@@ -223,11 +223,10 @@ mod tests {
         let mut builder = SnapshotBuilder::new(3, &SnapshotHead::default(), 1000);
         builder.push(Bytes::from_static(b"value"));
         let whole = builder.finish();
-        let footer = whole.len() - 61 - 11;
-        assert_eq!(
-            read_snapshot(&whole[..footer], |_| {}).unwrap_err(),
-            SnapshotError::Unfinished
-        );
+        let spec = BatchSpec::default();
+        let footer = control_batch(spec, 1000, &[(ControlType::SnapshotFooter, snapshot_footer())]).len();
+        let unfinished = read_snapshot(&whole[..whole.len() - footer], |_| {});
+        assert_eq!(unfinished.unwrap_err(), SnapshotError::Unfinished);
         assert!(matches!(
             read_snapshot(&whole[..whole.len() - 1], |_| {}),
             Err(SnapshotError::Entry(_))

@@ -1,0 +1,141 @@
+//! Follows a metadata log and keeps the broker's image of the cluster.
+//!
+//! Who acts on changes is told before the image is published: a partition takes writes before anybody can read from the
+//! image that it is led here.
+
+use crate::metadata::Changes;
+use crate::metadata::Image;
+use crate::metadata::Replay;
+use crate::metadata::ReplayError;
+use crate::runtime::metadata_log::MetadataLog;
+use crate::runtime::metadata_log::MetadataRead;
+use crate::types::Offset;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Acts on changes of the cluster. May block on the disk if topics or partitions changed.
+pub trait ImageListener: Send + Sync {
+    fn on_change(&self, image: &Arc<Image>, changes: &Changes);
+}
+
+/// The image that everybody reads.
+pub struct Published {
+    image: ArcSwap<Image>,
+    applied: watch::Sender<Offset>,
+}
+
+impl Default for Published {
+    fn default() -> Published {
+        Published {
+            image: ArcSwap::default(),
+            applied: watch::Sender::new(-1),
+        }
+    }
+}
+
+impl Published {
+    pub fn image(&self) -> Arc<Image> {
+        self.image.load_full()
+    }
+
+    /// The last offset in the image.
+    pub fn applied(&self) -> Offset {
+        *self.applied.borrow()
+    }
+
+    /// Resolves once the image holds this offset; `false` if it never will.
+    pub async fn wait_for(&self, offset: Offset) -> bool {
+        let mut applied = self.applied.subscribe();
+        applied.wait_for(|applied| *applied >= offset).await.is_ok()
+    }
+
+    /// Resolves with the first image for which `found` finds something.
+    pub async fn wait_until<T>(&self, found: impl Fn(&Image) -> Option<T>) -> Option<T> {
+        let mut applied = self.applied.subscribe();
+        loop {
+            applied.borrow_and_update();
+            if let Some(result) = found(&self.image()) {
+                return Some(result);
+            }
+            applied.changed().await.ok()?;
+        }
+    }
+
+    fn publish(&self, image: Arc<Image>) {
+        let offset = image.offset;
+        self.image.store(image);
+        self.applied.send_replace(offset);
+    }
+}
+
+pub struct Observer {
+    log: Arc<dyn MetadataLog>,
+    listener: Arc<dyn ImageListener>,
+    published: Arc<Published>,
+    replay: Replay,
+}
+
+impl Observer {
+    pub fn new(log: Arc<dyn MetadataLog>, listener: Arc<dyn ImageListener>, published: Arc<Published>) -> Observer {
+        let replay = Replay::new((*published.image()).clone());
+        Observer {
+            log,
+            listener,
+            published,
+            replay,
+        }
+    }
+
+    /// Follows until the log closes. An error means that this broker and its controller do not understand each other.
+    pub async fn run(mut self) -> Result<(), ReplayError> {
+        let mut high_watermark = self.log.high_watermark();
+        loop {
+            high_watermark.borrow_and_update();
+            while self.step().await? {}
+            if high_watermark.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes in what there is now; `false` if there was nothing.
+    pub async fn step(&mut self) -> Result<bool, ReplayError> {
+        let before = self.published.image();
+        match self.log.read(before.offset + 1) {
+            MetadataRead::Batches(batches) if batches.is_empty() => return Ok(false),
+            MetadataRead::Batches(batches) => {
+                for batch in batches {
+                    for (offset, record) in (batch.base_offset..).zip(&batch.records) {
+                        if offset > before.offset {
+                            self.replay.apply(offset, batch.epoch, record)?;
+                        }
+                    }
+                    self.replay.passed(batch.last_offset, batch.epoch);
+                }
+                let (image, changes) = self.replay.publish();
+                self.act(image, changes).await;
+            }
+            MetadataRead::Snapshot(image) => {
+                self.replay = Replay::new((*image).clone());
+                let changes = Changes::between(&before, &image);
+                self.act(image, changes).await;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn act(&self, image: Arc<Image>, changes: Changes) {
+        let touches_disk = !changes.partitions.is_empty() || !changes.topics_deleted.is_empty();
+        if touches_disk {
+            let (listener, seen) = (self.listener.clone(), image.clone());
+            let acted = tokio::task::spawn_blocking(move || listener.on_change(&seen, &changes)).await;
+            if let Err(error) = acted {
+                tracing::error!("Acting on changed metadata failed: {error}");
+            }
+        } else if !changes.is_empty() {
+            self.listener.on_change(&image, &changes);
+        }
+        self.published.publish(image);
+    }
+}

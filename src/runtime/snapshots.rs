@@ -1,0 +1,102 @@
+//! The small files beside the metadata log: snapshots, `quorum-state`, `bootstrap.checkpoint`.
+//!
+//! Each is written whole under another name, flushed and renamed, so that a crash leaves the old one or the new one.
+
+use crate::raft::quorum_state::QuorumState;
+use crate::raft::snapshot::SnapshotId;
+use std::collections::BTreeSet;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+
+const QUORUM_STATE: &str = "quorum-state";
+pub const BOOTSTRAP: &str = "bootstrap.checkpoint";
+/// Far more than any of these files needs; a larger one is not ours.
+const LARGEST_FILE: u64 = 1 << 31;
+
+/// The finished snapshots in a folder. Unfinished ones and those about to go are removed.
+pub fn find(folder: &Path) -> io::Result<BTreeSet<SnapshotId>> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if name.ends_with(".checkpoint.part") || name.ends_with(".checkpoint.deleted") {
+            fs::remove_file(entry.path())?;
+        } else {
+            found.extend(SnapshotId::parse(name));
+        }
+    }
+    Ok(found)
+}
+
+pub fn read(folder: &Path, id: SnapshotId) -> io::Result<Vec<u8>> {
+    read_file(&folder.join(id.file_name()))
+}
+
+/// `None` if there is none: it has no effect once its records are in the log.
+pub fn read_bootstrap(folder: &Path) -> io::Result<Option<Vec<u8>>> {
+    match read_file(&folder.join(BOOTSTRAP)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.len() > LARGEST_FILE {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large"));
+    }
+    fs::read(path)
+}
+
+/// Snapshots are read-only from the moment they have their name.
+pub fn write(folder: &Path, id: SnapshotId, bytes: &[u8]) -> io::Result<()> {
+    let part = folder.join(format!("{}.part", id.file_name()));
+    let mut file = File::create(&part)?;
+    file.write_all(bytes)?;
+    let mut permissions = file.metadata()?.permissions();
+    #[cfg(unix)]
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o400);
+    #[cfg(not(unix))]
+    permissions.set_readonly(true);
+    file.set_permissions(permissions)?;
+    file.sync_all()?;
+    fs::rename(&part, folder.join(id.file_name()))?;
+    sync(folder)
+}
+
+pub fn remove(folder: &Path, id: SnapshotId) -> io::Result<()> {
+    fs::remove_file(folder.join(id.file_name()))
+}
+
+pub fn size(folder: &Path, id: SnapshotId) -> u64 {
+    fs::metadata(folder.join(id.file_name())).map_or(0, |metadata| metadata.len())
+}
+
+/// `None` if the file is missing or noise: then the log's own epochs tell.
+pub fn read_quorum_state(folder: &Path) -> io::Result<Option<QuorumState>> {
+    match fs::read(folder.join(QUORUM_STATE)) {
+        Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(QuorumState::parse)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub fn write_quorum_state(folder: &Path, state: &QuorumState) -> io::Result<()> {
+    let part = folder.join(format!("{QUORUM_STATE}.tmp"));
+    let mut file = File::create(&part)?;
+    file.write_all(state.to_text().as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&part, folder.join(QUORUM_STATE))?;
+    sync(folder)
+}
+
+/// So that names survive a crash, too. Not every system lets a folder be opened.
+fn sync(folder: &Path) -> io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(folder)?.sync_all(),
+        false => Ok(()),
+    }
+}
