@@ -2,6 +2,7 @@
 //!
 //! Rooms, doors and the way of a request are described in `ARCHITECTURE.md`.
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -11,8 +12,10 @@ pub mod file_range;
 pub mod format;
 pub mod log;
 pub mod metadata;
-pub mod raft;
+pub mod net;
+pub mod protocol;
 pub mod record;
+pub mod replication;
 pub mod runtime;
 pub mod schema;
 pub mod storage;
