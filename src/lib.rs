@@ -3,6 +3,7 @@
 //! Rooms, doors and the way of a request are described in `ARCHITECTURE.md`.
 
 pub mod api;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -13,7 +14,9 @@ pub mod format;
 pub mod log;
 pub mod metadata;
 pub mod net;
+pub mod observe;
 pub mod protocol;
+pub mod raft;
 pub mod record;
 pub mod replication;
 pub mod runtime;
