@@ -42,7 +42,7 @@ impl Controller {
                 resource_type: ResourceKind::Broker.code(),
                 resource_name: "".into(),
                 name: "min.insync.replicas".into(),
-                value: Some(self.settings().min_in_sync_replicas.to_string().into()),
+                value: Some(self.configuration.static_min_isr.to_string().into()),
             }));
         }
         if transaction {

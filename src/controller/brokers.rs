@@ -87,8 +87,11 @@ impl Controller {
         let before = self.image().broker(request.broker_id);
         let amended = before.filter(|before| before.incarnation == request.incarnation_id);
         let session = |broker: &Broker| {
-            self.heartbeats
-                .has_session(broker.id, broker.epoch, (now, self.settings().session_timeout_ms))
+            self.heartbeats.has_session(
+                broker.id,
+                broker.epoch,
+                (now, i64::from(self.config().broker_session_timeout_ms())),
+            )
         };
         if !holds_lock && amended.is_none() && before.is_some_and(|before| session(before)) {
             let message = "Another broker is registered with that broker id. If the broker was recently restarted \
@@ -360,7 +363,10 @@ impl Controller {
 
     /// Fences one broker that has been silent for a whole session; `true` while there may be more.
     pub fn fence_one_silent(&self, now: Timestamp) -> Outcome<bool> {
-        let Some((id, epoch)) = self.heartbeats.expired(now, self.settings().session_timeout_ms) else {
+        let Some((id, epoch)) = self
+            .heartbeats
+            .expired(now, i64::from(self.config().broker_session_timeout_ms()))
+        else {
             return Outcome::reply(false);
         };
         let known = self
@@ -377,7 +383,8 @@ impl Controller {
 
     /// When to ask for silent brokers again.
     pub fn next_session_end(&self) -> Option<Timestamp> {
-        self.heartbeats.next_expiry(self.settings().session_timeout_ms)
+        self.heartbeats
+            .next_expiry(i64::from(self.config().broker_session_timeout_ms()))
     }
 
     pub fn unregister_broker(&self, request: &UnregisterBrokerRequest) -> Outcome<UnregisterBrokerResponse> {

@@ -70,15 +70,14 @@ impl Controller {
 
     /// `min.insync.replicas`, but never more than there are replicas.
     fn min_isr(&self, topic: &Topic) -> usize {
-        let configured = self
-            .topic_value(&topic.name, "min.insync.replicas")
-            .parse()
-            .unwrap_or(1);
+        let own = self.topic_value(&topic.name, "min.insync.replicas");
+        let own = own.and_then(|value| value.trim().parse::<i32>().ok());
+        let configured = own.unwrap_or(self.configuration.topic_defaults.min_insync_replicas);
         let replicas = topic
             .partitions()
             .first()
             .map_or(1, |partition| partition.replicas.len());
-        replicas.min(configured)
+        replicas.min(usize::try_from(configured).unwrap_or(0))
     }
 }
 

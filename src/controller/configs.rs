@@ -1,20 +1,30 @@
 //! AlterConfigs and IncrementalAlterConfigs: what is set on topics, brokers, groups and client metrics.
 
+use crate::config::ConfigError;
+use crate::config::Properties;
+use crate::config::alter;
+use crate::config::alter::Change;
+use crate::config::alter::Operation;
+use crate::config::alter::ResourceType;
+use crate::config::alter::Rules;
 use crate::controller::Action;
 use crate::controller::Caller;
 use crate::controller::Controller;
 use crate::controller::Outcome;
 use crate::controller::Refusal;
+use crate::controller::check_topic_name;
+use crate::controller::configuration::properties;
 use crate::controller::refusal::answer;
-use crate::metadata::ConfigMap;
 use crate::metadata::ConfigResource;
 use crate::metadata::MetadataRecord;
 use crate::metadata::ResourceKind;
+use crate::schema::alter_configs_request;
 use crate::schema::alter_configs_request::AlterConfigsRequest;
 use crate::schema::alter_configs_response;
 use crate::schema::alter_configs_response::AlterConfigsResponse;
 use crate::schema::clear_elr_record::ClearElrRecord;
 use crate::schema::config_record::ConfigRecord;
+use crate::schema::incremental_alter_configs_request;
 use crate::schema::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
 use crate::schema::incremental_alter_configs_response;
 use crate::schema::incremental_alter_configs_response::IncrementalAlterConfigsResponse;
@@ -24,33 +34,6 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 const MIN_ISR: &str = "min.insync.replicas";
-const CORDONED_DIRS: &str = "cordoned.log.dirs";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    Set,
-    Delete,
-    Append,
-    Subtract,
-    /// A number that the protocol does not define.
-    Unknown,
-}
-
-impl Operation {
-    fn from_code(code: i8) -> Operation {
-        match code {
-            0 => Operation::Set,
-            1 => Operation::Delete,
-            2 => Operation::Append,
-            3 => Operation::Subtract,
-            _ => Operation::Unknown,
-        }
-    }
-}
-
-/// What is to be done with each key.
-pub(super) type Operations = BTreeMap<CompactString, (Operation, Option<CompactString>)>;
-
 /// One row of either answer.
 struct Row {
     resource_type: i8,
@@ -74,18 +57,9 @@ impl Controller {
         let wanted = request.resources.iter().map(|resource| Wanted {
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
-            change: resource
-                .configs
-                .iter()
-                .map(|config| {
-                    (
-                        config.name.clone(),
-                        (Operation::from_code(config.config_operation), config.value.clone()),
-                    )
-                })
-                .collect::<Operations>(),
+            change: changes(&resource.configs),
         });
-        let alter = |resource: &ConfigResource, change: &Operations| {
+        let alter = |resource: &ConfigResource, change: &Vec<Change>| {
             self.alter_resource(resource, change, caller.forwarded, false)
         };
         let outcome = self.alter_each(caller, wanted.collect(), request.validate_only, alter);
@@ -111,15 +85,10 @@ impl Controller {
         let wanted = request.resources.iter().map(|resource| Wanted {
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
-            change: resource
-                .configs
-                .iter()
-                .map(|config| (config.name.clone(), config.value.clone()))
-                .collect(),
+            change: values(&resource.configs),
         });
-        let alter = |resource: &ConfigResource, change: &BTreeMap<CompactString, Option<CompactString>>| {
-            self.replace_resource(resource, change, caller.forwarded)
-        };
+        let alter =
+            |resource: &ConfigResource, change: &Properties| self.replace_resource(resource, change, caller.forwarded);
         let outcome = self.alter_each(caller, wanted.collect(), request.validate_only, alter);
         outcome.map(|rows| {
             let row = |row: Row| {
@@ -215,180 +184,68 @@ impl Controller {
         }
     }
 
-    /// Records that carry out the operations on one resource.
+    /// Records that carry out the changes of one resource.
     pub(super) fn alter_resource(
         &self,
         resource: &ConfigResource,
-        operations: &Operations,
+        changes: &[Change],
         forwarded: bool,
         is_new: bool,
     ) -> Result<Vec<MetadataRecord>, Refusal> {
-        let current = self.image().config(resource);
-        let mut changes = Vec::new();
-        for (key, (operation, value)) in operations {
-            let now = current.and_then(|current| current.get(key));
-            let next = match operation {
-                Operation::Set => value.clone(),
-                Operation::Delete => None,
-                Operation::Append | Operation::Subtract => {
-                    Some(self.edit_list(resource, key, now, (*operation, value.as_deref().unwrap_or("")))?)
-                }
-                Operation::Unknown => {
-                    let message = format!("Unknown config operation for key {key}");
-                    return Err(Refusal::new(ErrorCode::InvalidRequest, message));
-                }
-            };
-            // A broker's value is written again even if it is the same: that makes brokers reload what it points to.
-            if now != next.as_ref() || resource.kind == ResourceKind::Broker {
-                changes.push((key.clone(), next));
-            }
-        }
-        self.check_change(resource, &changes, &[], forwarded)?;
+        let stored = self.stored(resource);
+        let outcomes = alter::apply(config_kind(resource.kind), &stored, changes).map_err(refusal)?;
+        self.check_outcomes(resource, &stored, &outcomes, forwarded)?;
         if !is_new {
             self.check_exists(resource)?;
         }
-        Ok(config_records(resource, changes))
+        Ok(config_records(resource, outcomes))
     }
 
     fn replace_resource(
         &self,
         resource: &ConfigResource,
-        values: &BTreeMap<CompactString, Option<CompactString>>,
+        values: &Properties,
         forwarded: bool,
     ) -> Result<Vec<MetadataRecord>, Refusal> {
-        let none = ConfigMap::new();
-        let current = self.image().config(resource).map_or(&none, |current| &**current);
-        let differs = |key: &CompactString, value: &Option<CompactString>| {
-            current.get(key) != value.as_ref() || resource.kind == ResourceKind::Broker
-        };
-        let explicit = values.iter().filter(|(key, value)| differs(key, value));
-        let mut changes: Vec<_> = explicit.map(|(key, value)| (key.clone(), value.clone())).collect();
-        let dropped: Vec<CompactString> = current
-            .keys()
-            .filter(|key| !values.contains_key(*key))
-            .cloned()
-            .collect();
-        self.check_change(resource, &changes, &dropped, forwarded)?;
+        let stored = self.stored(resource);
+        let (mut outcomes, dropped) = alter::replace(config_kind(resource.kind), &stored, values);
+        outcomes.extend(dropped);
+        self.check_outcomes(resource, &stored, &outcomes, forwarded)?;
         self.check_exists(resource)?;
-        changes.extend(dropped.into_iter().map(|key| (key, None)));
-        Ok(config_records(resource, changes))
+        Ok(config_records(resource, outcomes))
     }
 
-    fn edit_list(
-        &self,
-        resource: &ConfigResource,
-        key: &str,
-        now: Option<&CompactString>,
-        (operation, value): (Operation, &str),
-    ) -> Result<CompactString, Refusal> {
-        let word = if operation == Operation::Append {
-            "APPEND"
-        } else {
-            "SUBTRACT"
-        };
-        if !self.rules.is_list(resource.kind, key) {
-            let message = format!("Can't {word} to key {key} because its type is not LIST.");
-            return Err(Refusal::new(ErrorCode::InvalidConfig, message));
-        }
-        let before = now
-            .cloned()
-            .or_else(|| self.rules.default_value(resource.kind, key))
-            .unwrap_or_default();
-        let mut parts: Vec<&str> = before.split(',').filter(|part| !part.is_empty()).collect();
-        for part in value.split(',') {
-            let at = parts.iter().position(|known| *known == part);
-            match (operation, at) {
-                (Operation::Append, None) => parts.push(part),
-                (Operation::Subtract, Some(at)) => {
-                    parts.remove(at);
-                }
-                _ => {}
-            }
-        }
-        Ok(parts.join(",").into())
-    }
-
-    fn check_change(
-        &self,
-        resource: &ConfigResource,
-        changes: &[(CompactString, Option<CompactString>)],
-        dropped: &[CompactString],
-        forwarded: bool,
-    ) -> Result<(), Refusal> {
-        let old = self
-            .image()
+    fn stored(&self, resource: &ConfigResource) -> Properties {
+        self.image()
             .config(resource)
-            .map(|old| (**old).clone())
-            .unwrap_or_default();
-        let mut new = old.clone();
-        for (key, value) in changes {
-            self.check_key(resource, key, value.as_deref())?;
-            self.check_cordoned(resource, key, (value.as_deref(), old.get(key)), forwarded)?;
-            match value {
-                None => {
-                    new.remove(key);
-                }
-                Some(value) if value.encode_utf16().count() > i16::MAX as usize => {
-                    let message = "The configuration value cannot be added because it exceeds the maximum value size \
-                                   of 32767 bytes.";
-                    return Err(Refusal::new(ErrorCode::InvalidConfig, message));
-                }
-                Some(value) => {
-                    new.insert(key.clone(), value.clone());
-                }
-            }
-        }
-        for key in dropped {
-            self.check_key(resource, key, None)?;
-            new.remove(key);
-        }
-        self.rules.validate(resource, &new, &old)
+            .map(|stored| properties(stored))
+            .unwrap_or_default()
     }
 
-    /// What no rule about the value itself could know.
-    fn check_key(&self, resource: &ConfigResource, key: &str, value: Option<&str>) -> Result<(), Refusal> {
-        if resource.kind != ResourceKind::Broker {
-            return Ok(());
-        }
-        let refuse = |message: &str| Err(Refusal::new(ErrorCode::InvalidConfig, message));
-        let elr = self.image().elr_enabled();
-        match key {
-            MIN_ISR if elr && !resource.name.is_empty() => {
-                refuse("Broker-level min.insync.replicas cannot be altered while ELR is enabled.")
-            }
-            MIN_ISR if elr && value.is_none() => {
-                refuse("Cluster-level min.insync.replicas cannot be removed while ELR is enabled.")
-            }
-            CORDONED_DIRS if !self.level().cordoned_directories() => refuse(
-                "The cordoned.log.dirs configuration value cannot be set because it requires metadata.version >= \
-                 4.3-IV0",
-            ),
-            _ => Ok(()),
-        }
-    }
-
-    /// Only the broker knows its directories; without it, cordons can only be lifted.
-    fn check_cordoned(
+    fn check_outcomes(
         &self,
         resource: &ConfigResource,
-        key: &str,
-        (value, old): (Option<&str>, Option<&CompactString>),
+        stored: &Properties,
+        outcomes: &[alter::Outcome],
         forwarded: bool,
     ) -> Result<(), Refusal> {
-        let value = value.map(str::trim).filter(|value| !value.is_empty());
-        let Some(value) = value.filter(|_| key == CORDONED_DIRS && resource.kind == ResourceKind::Broker) else {
-            return Ok(());
-        };
-        let known: Vec<&str> = old
-            .map(|old| old.split(',').map(str::trim).collect())
-            .unwrap_or_default();
-        if forwarded || value.split(',').all(|directory| known.contains(&directory.trim())) {
-            return Ok(());
+        if resource.kind == ResourceKind::Topic {
+            if resource.name.is_empty() {
+                let message = "Default topic resources are not allowed.";
+                return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+            }
+            let named = check_topic_name(&resource.name);
+            named.map_err(|message| Refusal::new(ErrorCode::InvalidTopicException, message))?;
         }
-        // The two spaces are Kafka's.
-        let message = "When updating cordoned.log.dirs via controllers,  the new value must be a subset of the current \
-                       configuration value.";
-        Err(Refusal::new(ErrorCode::InvalidConfig, message))
+        let rules = Rules {
+            broker: self.config(),
+            elr_enabled: self.image().elr_enabled(),
+            cordoned_log_dirs: self.level().cordoned_directories(),
+            forwarded,
+        };
+        rules
+            .check(config_kind(resource.kind), &resource.name, stored, outcomes)
+            .map_err(refusal)
     }
 
     fn check_exists(&self, resource: &ConfigResource) -> Result<(), Refusal> {
@@ -434,24 +291,52 @@ impl Controller {
     }
 }
 
-fn config_records(
-    resource: &ConfigResource,
-    changes: Vec<(CompactString, Option<CompactString>)>,
-) -> Vec<MetadataRecord> {
-    let record = |(name, value)| ConfigRecord {
+fn config_records(resource: &ConfigResource, outcomes: Vec<alter::Outcome>) -> Vec<MetadataRecord> {
+    let record = |(name, value): alter::Outcome| ConfigRecord {
         resource_type: resource.kind.code(),
         resource_name: resource.name.clone(),
-        name,
-        value,
+        name: name.into(),
+        value: value.map(|value| value.into()),
     };
-    changes.into_iter().map(|change| record(change).into()).collect()
+    outcomes.into_iter().map(|outcome| record(outcome).into()).collect()
+}
+
+fn config_kind(kind: ResourceKind) -> ResourceType {
+    match kind {
+        ResourceKind::Topic => ResourceType::Topic,
+        ResourceKind::Broker => ResourceType::Broker,
+        ResourceKind::BrokerLogger => ResourceType::BrokerLogger,
+        ResourceKind::ClientMetrics => ResourceType::ClientMetrics,
+        ResourceKind::Group => ResourceType::Group,
+    }
+}
+
+fn refusal(error: ConfigError) -> Refusal {
+    Refusal::new(error.code(), error.message())
+}
+
+/// Of several changes of one key the last counts.
+fn changes(configs: &[incremental_alter_configs_request::AlterableConfig]) -> Vec<Change> {
+    let change = |config: &incremental_alter_configs_request::AlterableConfig| Change {
+        name: config.name.to_string(),
+        operation: Operation::from(config.config_operation),
+        value: config.value.as_ref().map(|value| value.to_string()),
+    };
+    let last: BTreeMap<&CompactString, Change> = configs.iter().map(|config| (&config.name, change(config))).collect();
+    last.into_values().collect()
+}
+
+fn values(configs: &[alter_configs_request::AlterableConfig]) -> Properties {
+    let given = configs
+        .iter()
+        .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())));
+    given.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::controller::testing::World;
-    use crate::schema::alter_configs_request;
     use crate::schema::incremental_alter_configs_request as incremental;
 
     fn alter(world: &mut World, kind: i8, name: &str, configs: &[(&str, i8, Option<&str>)]) -> (i16, String) {
@@ -527,7 +412,7 @@ mod tests {
                 "a",
                 ("cleanup.policy", 9, Some("1")),
                 42,
-                "Unknown config operation for key cleanup.policy",
+                "Unknown operations type 9",
             ),
             (
                 2,

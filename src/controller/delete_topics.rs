@@ -53,7 +53,7 @@ fn split<T: Ord + Clone>(items: impl Iterator<Item = T>) -> (BTreeSet<T>, BTreeS
 impl Controller {
     pub fn delete_topics(&self, caller: &Caller<'_>, request: &DeleteTopicsRequest) -> Outcome<DeleteTopicsResponse> {
         let mut deletion = Deletion::default();
-        if !self.settings().delete_topics {
+        if !self.config().delete_topic_enable() {
             self.refuse_all(caller, request, &mut deletion);
             return Outcome::reply(DeleteTopicsResponse {
                 responses: deletion.rows,

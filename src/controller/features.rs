@@ -201,7 +201,7 @@ impl Controller {
                 VersionRange { min, max } => format!("{node} only supports versions {min}-{max}"),
             })
         };
-        let own = self.settings().node_id;
+        let own = self.configuration.node_id();
         let local = lacks(format!("Local controller {own}"), &self.settings().features);
         let broker = || {
             self.image()
@@ -229,7 +229,7 @@ impl Controller {
         let mut records = Vec::new();
         let cluster = self.image().config(&ConfigResource::all_brokers());
         if !cluster.is_some_and(|cluster| cluster.contains_key(MIN_ISR)) {
-            let value = self.settings().min_in_sync_replicas.to_string();
+            let value = self.configuration.static_min_isr.to_string();
             records.push(record("", Some(value.into())));
         }
         for (resource, values) in self.image().configs() {

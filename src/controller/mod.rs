@@ -8,6 +8,7 @@ mod bootstrap;
 mod brokers;
 mod change;
 mod configs;
+mod configuration;
 mod controllers;
 mod create_partitions;
 mod delete_topics;
@@ -23,7 +24,6 @@ mod quotas;
 mod random;
 mod reassign;
 mod refusal;
-mod rules;
 mod scram;
 #[cfg(test)]
 mod testing;
@@ -33,14 +33,12 @@ pub use heartbeats::Note;
 pub use names::check_topic_name;
 pub use random::Random;
 pub use refusal::Refusal;
-pub use rules::ConfigRules;
-pub use rules::Layers;
-pub use rules::TopicValue;
 
+use crate::config::BrokerConfig;
+use crate::controller::configuration::Configuration;
 use crate::controller::heartbeats::Heartbeats;
 use crate::controller::names::Collisions;
 use crate::metadata::Changes;
-use crate::metadata::ConfigMap;
 use crate::metadata::ConfigResource;
 use crate::metadata::Image;
 use crate::metadata::MetadataRecord;
@@ -151,16 +149,9 @@ impl Caller<'_> {
     }
 }
 
-/// What the node's own configuration says to the controller.
+/// What the controller knows of its cluster and itself beside the configuration.
 pub struct Settings {
-    pub node_id: NodeId,
     pub cluster_id: CompactString,
-    pub default_replication_factor: i16,
-    pub default_partitions: i32,
-    pub session_timeout_ms: i64,
-    pub delete_topics: bool,
-    /// `min.insync.replicas` as the file has it: the cluster-wide value that ELR starts from.
-    pub min_in_sync_replicas: i32,
     /// What this node can do, `metadata.version` and `kraft.version` among it.
     pub features: BTreeMap<CompactString, VersionRange>,
     pub kraft_version: i16,
@@ -168,7 +159,7 @@ pub struct Settings {
 
 pub struct Controller {
     settings: Settings,
-    rules: Arc<dyn ConfigRules>,
+    configuration: Configuration,
     replay: Replay,
     heartbeats: Heartbeats,
     collisions: Collisions,
@@ -177,25 +168,22 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// A controller that knows everything up to the image, and takes every broker in it for alive from now on.
-    pub fn new(settings: Settings, rules: Arc<dyn ConfigRules>, image: Image, now: Timestamp) -> Controller {
-        let end = image.offset + 1;
-        Controller::resume(settings, rules, Replay::new(image), (end, now))
-    }
-
-    /// Takes over with a replay that may be in the middle of a metadata transaction.
-    pub fn resume(
+    /// Goes on where the replay stands, with `end` as the next offset; it takes every unfenced broker for alive from
+    /// `now` on.
+    pub fn new(
         settings: Settings,
-        rules: Arc<dyn ConfigRules>,
+        config: BrokerConfig,
         replay: Replay,
         (end, now): (Offset, Timestamp),
     ) -> Controller {
+        let image = replay.image();
         let mut collisions = Collisions::default();
-        replay.image().topics().for_each(|topic| collisions.insert(&topic.name));
-        let heartbeats = Heartbeats::new(replay.image(), now);
+        image.topics().for_each(|topic| collisions.insert(&topic.name));
+        let heartbeats = Heartbeats::new(image, now);
+        let configuration = Configuration::new(config, image);
         Controller {
             settings,
-            rules,
+            configuration,
             replay,
             heartbeats,
             collisions,
@@ -253,7 +241,12 @@ impl Controller {
                 self.collisions.insert(&topic.name);
             }
         }
+        self.configuration.update(&image, &changes.configs);
         (image, changes)
+    }
+
+    fn config(&self) -> &BrokerConfig {
+        self.configuration.live.current()
     }
 
     /// Before the bootstrap records are in, the lowest level there is.
@@ -265,25 +258,15 @@ impl Controller {
         self.image().broker(broker).is_some_and(|broker| broker.is_active())
     }
 
-    /// What a topic's config is made of, lowest layer last.
-    fn layers<'a>(&'a self, topic: &'a ConfigMap) -> Layers<'a> {
-        let find = |resource| self.image().config(&resource).map(|map| &**map);
-        Layers {
-            topic,
-            node: find(ConfigResource::broker(self.settings.node_id)),
-            cluster: find(ConfigResource::all_brokers()),
-        }
-    }
-
-    fn topic_value(&self, topic: &str, key: &str) -> CompactString {
-        let none = ConfigMap::new();
-        let own = self.image().topic_config(topic).map_or(&none, |own| &**own);
-        self.rules.topic_value(key, &self.layers(own))
+    fn topic_value(&self, topic: &str, key: &str) -> Option<&CompactString> {
+        self.image().topic_config(topic)?.get(key)
     }
 
     fn unclean_election_allowed(&self, topic: &str) -> bool {
-        self.topic_value(topic, "unclean.leader.election.enable")
-            .eq_ignore_ascii_case("true")
+        match self.topic_value(topic, "unclean.leader.election.enable") {
+            Some(value) => value.trim().eq_ignore_ascii_case("true"),
+            None => self.configuration.topic_defaults.unclean_leader_election,
+        }
     }
 
     /// What Kafka answers to a command that would write too much at once.

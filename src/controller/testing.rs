@@ -1,20 +1,16 @@
 //! A controller with a clock that stands still and brokers that do as they are told.
 
+use crate::config::BrokerConfig;
 use crate::controller::Caller;
-use crate::controller::ConfigRules;
 use crate::controller::Controller;
-use crate::controller::Layers;
 use crate::controller::Moment;
 use crate::controller::Outcome;
 use crate::controller::Random;
 use crate::controller::Refusal;
 use crate::controller::Settings;
-use crate::controller::TopicValue;
-use crate::metadata::ConfigMap;
-use crate::metadata::ConfigResource;
 use crate::metadata::Image;
 use crate::metadata::MetadataRecord;
-use crate::metadata::ResourceKind;
+use crate::metadata::Replay;
 use crate::metadata::VersionRange;
 use crate::metadata::feature;
 use crate::schema::broker_heartbeat_request::BrokerHeartbeatRequest;
@@ -26,66 +22,9 @@ use crate::schema::create_topics_request::CreatableTopic;
 use crate::schema::create_topics_request::CreateTopicsRequest;
 use crate::schema::create_topics_response::CreatableTopicResult;
 use crate::schema::feature_level_record::FeatureLevelRecord;
-use crate::types::ErrorCode;
 use crate::types::NodeId;
 use crate::types::Timestamp;
 use crate::types::Uuid;
-use compact_str::CompactString;
-use std::sync::Arc;
-
-/// Knows a handful of topic configs.
-struct FewRules;
-
-const DEFAULTS: [(&str, &str); 3] = [
-    ("cleanup.policy", "delete"),
-    ("min.insync.replicas", "1"),
-    ("unclean.leader.election.enable", "false"),
-];
-
-impl ConfigRules for FewRules {
-    fn validate(&self, resource: &ConfigResource, new: &ConfigMap, _: &ConfigMap) -> Result<(), Refusal> {
-        let known = |key: &CompactString| DEFAULTS.iter().any(|(name, _)| name == key);
-        match new
-            .keys()
-            .find(|key| resource.kind == ResourceKind::Topic && !known(key))
-        {
-            Some(key) => {
-                let message = format!("Unknown topic config name: {key}");
-                Err(Refusal::new(ErrorCode::InvalidConfig, message))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn is_list(&self, _: ResourceKind, key: &str) -> bool {
-        key == "cleanup.policy"
-    }
-
-    fn default_value(&self, _: ResourceKind, key: &str) -> Option<CompactString> {
-        DEFAULTS
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| (*value).into())
-    }
-
-    fn topic_value(&self, key: &str, layers: &Layers<'_>) -> CompactString {
-        let set = [Some(layers.topic), layers.node, layers.cluster];
-        let found = set.into_iter().flatten().find_map(|map| map.get(key).cloned());
-        found
-            .or_else(|| self.default_value(ResourceKind::Topic, key))
-            .unwrap_or_default()
-    }
-
-    fn topic_values(&self, layers: &Layers<'_>) -> Vec<TopicValue> {
-        let value = |(name, _): (&str, &str)| TopicValue {
-            name: name.into(),
-            value: Some(self.topic_value(name, layers)),
-            source: 5,
-            sensitive: false,
-        };
-        DEFAULTS.into_iter().map(value).collect()
-    }
-}
 
 pub struct World {
     pub controller: Controller,
@@ -98,13 +37,7 @@ impl World {
     pub fn new() -> World {
         let range = |min, max| VersionRange { min, max };
         let settings = Settings {
-            node_id: 0,
             cluster_id: "cluster".into(),
-            default_replication_factor: 1,
-            default_partitions: 1,
-            session_timeout_ms: 9_000,
-            delete_topics: true,
-            min_in_sync_replicas: 1,
             features: [
                 (feature::METADATA_VERSION.into(), range(7, 30)),
                 (feature::KRAFT_VERSION.into(), range(0, 1)),
@@ -114,7 +47,15 @@ impl World {
             .into(),
             kraft_version: 1,
         };
-        let controller = Controller::new(settings, Arc::new(FewRules), Image::default(), 0);
+        let given = [
+            ("node.id", "0"),
+            ("controller.quorum.bootstrap.servers", "localhost:9093"),
+        ];
+        let given = given
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = BrokerConfig::from_properties(&given.collect()).unwrap_or_else(|error| panic!("{error}"));
+        let controller = Controller::new(settings, config, Replay::default(), (0, 0));
         let mut world = World {
             controller,
             now: 0,

@@ -1,5 +1,9 @@
 //! CreateTopics: names, assignments, configs; a topic is created whole or not at all.
 
+use crate::config::Properties;
+use crate::config::alter::Change;
+use crate::config::alter::Operation;
+use crate::config::describe;
 use crate::controller::Action;
 use crate::controller::Caller;
 use crate::controller::Controller;
@@ -7,10 +11,10 @@ use crate::controller::MAX_RECORDS_PER_COMMAND;
 use crate::controller::Moment;
 use crate::controller::Outcome;
 use crate::controller::Refusal;
-use crate::controller::configs::Operation;
+
 use crate::controller::names::check_topic_name;
 use crate::controller::placement::place;
-use crate::metadata::ConfigMap;
+
 use crate::metadata::ConfigResource;
 use crate::metadata::MetadataRecord;
 use crate::metadata::Partition;
@@ -99,7 +103,7 @@ impl Controller {
     fn partition_count(&self, topic: &CreatableTopic) -> i64 {
         match topic.num_partitions {
             _ if !topic.assignments.is_empty() => topic.assignments.len() as i64,
-            -1 => self.settings().default_partitions.into(),
+            -1 => self.config().num_partitions().into(),
             count => i64::from(count.max(0)),
         }
     }
@@ -167,13 +171,19 @@ impl Controller {
         if topic.configs.is_empty() {
             return Ok(Vec::new());
         }
+        let text = |value: &CompactString| value.to_string();
         let set = topic
             .configs
             .iter()
-            .map(|c| (c.name.clone(), (Operation::Set, c.value.clone())));
-        let changes: BTreeMap<_, _> = set.collect();
+            .map(|c| (c.name.to_string(), c.value.as_ref().map(text)));
+        let set: BTreeMap<_, _> = set.collect();
+        let set = set.into_iter().map(|(name, value)| Change {
+            name,
+            operation: Operation::Set,
+            value,
+        });
         let resource = ConfigResource::topic(&topic.name);
-        let mut records = self.alter_resource(&resource, &changes, caller.forwarded, true)?;
+        let mut records = self.alter_resource(&resource, &set.collect::<Vec<_>>(), caller.forwarded, true)?;
         self.add_clear_elr(&mut records);
         Ok(records)
     }
@@ -243,7 +253,7 @@ impl Controller {
             return Err(Refusal::new(ErrorCode::InvalidPartitions, message));
         }
         let factor = match topic.replication_factor {
-            -1 => self.settings().default_replication_factor,
+            -1 => i16::try_from(self.config().default_replication_factor()).unwrap_or(i16::MAX),
             factor => factor,
         };
         let refuse = |why: &str| {
@@ -291,15 +301,16 @@ impl Controller {
         let set = topic
             .configs
             .iter()
-            .filter_map(|c| Some((c.name.clone(), c.value.clone()?)));
-        let own: ConfigMap = set.collect();
-        let values = self.rules.topic_values(&self.layers(&own)).into_iter();
-        let configs = values.map(|value| CreatableTopicConfigs {
-            name: value.name,
-            value: value.value.filter(|_| !value.sensitive),
+            .filter_map(|c| Some((c.name.to_string(), c.value.as_ref()?.to_string())));
+        let own: Properties = set.collect();
+        let mut configs = describe::created_topic(&self.configuration.live, &own);
+        configs.sort_by(|one, other| one.name.cmp(&other.name));
+        let configs = configs.into_iter().map(|entry| CreatableTopicConfigs {
+            name: entry.name.into(),
+            value: entry.value.filter(|_| !entry.sensitive).map(|value| value.into()),
             read_only: false,
-            config_source: value.source,
-            is_sensitive: value.sensitive,
+            config_source: entry.source as i8,
+            is_sensitive: entry.sensitive,
         });
         let factor = partitions.first().map_or(0, |partition| partition.replicas.len());
         CreatableTopicResult {

@@ -3,8 +3,13 @@
 //! Calls are plain and may block on the disk. One writer at a time holds a short lock; readers never take it.
 
 mod append;
+pub mod dir;
+pub mod dirs;
 pub mod epochs;
 mod inventory;
+mod keeping;
+mod loading;
+mod moving;
 mod open;
 pub mod producers;
 mod read;
@@ -20,6 +25,12 @@ mod truncate;
 
 pub use append::Appended;
 pub use append::How;
+pub use dirs::LogDirs;
+pub use keeping::FailedDir;
+pub use loading::Catalogue;
+pub use loading::LoadReport;
+pub use loading::metadata_log_state;
+pub use moving::Copied;
 pub use open::Damaged;
 pub use open::OpenHow;
 pub use open::OpenReport;

@@ -453,6 +453,45 @@ impl Log {
         self.segments().iter().for_each(|segment| segment.close());
     }
 
+    /// Its dir is offline.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.close_idle_files();
+    }
+
+    /// Its replica is deleted: nothing may be appended any more; what is being read can be read to its end.
+    pub(crate) fn retire(&self) {
+        self.closed.store(true, Ordering::Release);
+        // Whoever appends right now finishes first.
+        drop(self.writer());
+    }
+
+    /// Gives the folder another name. Open files stay open.
+    pub(crate) fn rename_folder(&self, to: PathBuf, durable: bool) -> io::Result<()> {
+        let _writer = self.writer();
+        std::fs::rename(self.folder.path(), &to)?;
+        if let Some(parent) = to.parent().filter(|_| durable) {
+            replace::sync_folder(parent)?;
+        }
+        self.folder.moved_to(to);
+        Ok(())
+    }
+
+    /// Takes over the epochs of the log that this one is a copy of, also those in which nothing was written.
+    pub(crate) fn inherit_epochs(&self, other: &Log) -> Result<(), Rejection> {
+        let entries = other.epochs().clone();
+        let mut epochs = self.epochs_mut();
+        *epochs = entries;
+        self.guarded(self.write_epochs(&epochs, true))
+    }
+
+    /// The log's start, if it lies behind the first record of the first segment.
+    pub(crate) fn start_within_segment(&self) -> Option<Offset> {
+        let start = self.log_start();
+        let base = self.segments().first().map_or(0, |first| first.base_offset);
+        (start > base).then_some(start)
+    }
+
     /// After an error in writing nothing is known of the file's end any more, so nothing is appended until a restart.
     pub fn is_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)

@@ -6,6 +6,7 @@ pub mod epoch_checkpoint;
 pub mod file_pool;
 pub mod folder;
 pub mod index_builder;
+pub mod limits;
 pub mod meta_properties;
 pub mod offset_index;
 pub mod partition_metadata;

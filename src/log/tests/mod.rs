@@ -2,6 +2,7 @@
 
 mod appending;
 mod damage;
+mod folders;
 mod producing;
 mod retaining;
 mod world;
