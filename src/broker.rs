@@ -125,7 +125,13 @@ impl Node {
         });
         let published = Arc::new(Published::default());
         let channel: Arc<dyn ControllerChannel> = Arc::new(LocalChannel::new(handle.clone()));
-        let handles = Arc::new(handles(&config, logging, &folders, &hosting, (&handle, &channel, &published, &clock))?);
+        let handles = Arc::new(handles(
+            &config,
+            logging,
+            &folders,
+            &hosting,
+            (&handle, &channel, &published, &clock),
+        )?);
         let image = handle.committed_image();
         load(&hosting, &handles, &image, (threads, clock.now())).await?;
         let listener = Changed::new(handles.clone());
@@ -178,7 +184,11 @@ impl Node {
         let (dirs, threads, now) = (self.dirs, self.threads, self.clock.now());
         let closed = tokio::task::spawn_blocking(move || dirs.close_clean(epoch, threads, now));
         for failed in closed.await.unwrap_or_default() {
-            error!("log dir {} was not closed: {}", failed.dir.path().display(), failed.reason);
+            error!(
+                "log dir {} was not closed: {}",
+                failed.dir.path().display(),
+                failed.reason
+            );
         }
     }
 }
@@ -193,17 +203,26 @@ struct Bound {
 /// Opened before anything else, so that a taken port ends the start at once.
 fn bind(config: &BrokerConfig) -> Result<Vec<Bound>, Failure> {
     let controllers = config.controller_listeners().map(|endpoint| (endpoint, true));
-    let all = config.broker_listeners().map(|endpoint| (endpoint, false)).chain(controllers);
+    let all = config
+        .broker_listeners()
+        .map(|endpoint| (endpoint, false))
+        .chain(controllers);
     let mut bound = Vec::new();
     for (endpoint, controller) in all {
         if endpoint.protocol.uses_tls() || endpoint.protocol.uses_sasl() {
             let protocol = endpoint.protocol.name();
-            return Err(format!("listeners: {endpoint}: {protocol} is not supported yet, only PLAINTEXT is"));
+            return Err(format!(
+                "listeners: {endpoint}: {protocol} is not supported yet, only PLAINTEXT is"
+            ));
         }
         let address = address(endpoint)?;
         let backlog = config.socket_listen_backlog_size().max(1) as u32;
         let socket = listener::bind(address, backlog).map_err(|error| format!("listeners: {endpoint}: {error}"))?;
-        bound.push(Bound { socket, endpoint: endpoint.clone(), controller });
+        bound.push(Bound {
+            socket,
+            endpoint: endpoint.clone(),
+            controller,
+        });
     }
     Ok(bound)
 }
@@ -211,21 +230,37 @@ fn bind(config: &BrokerConfig) -> Result<Vec<Bound>, Failure> {
 fn address(endpoint: &Endpoint) -> Result<SocketAddr, Failure> {
     let host = endpoint.host.as_deref().unwrap_or("0.0.0.0");
     let port = u16::try_from(endpoint.port).unwrap_or(0);
-    let mut found = (host, port).to_socket_addrs().map_err(|error| format!("listeners: {endpoint}: {error}"))?;
-    found.next().ok_or_else(|| format!("listeners: {endpoint}: the host has no address"))
+    let mut found = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| format!("listeners: {endpoint}: {error}"))?;
+    found
+        .next()
+        .ok_or_else(|| format!("listeners: {endpoint}: the host has no address"))
 }
 
 fn start_quorum(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -> Result<Quorum, Failure> {
     let failed = |error: &dyn std::fmt::Display| format!("the metadata log in {}: {error}", folders.metadata.display());
-    let opened = MetadataStore::open(folders.metadata_place(), StoreSettings::new(config), config.node_id, clock.now());
+    let opened = MetadataStore::open(
+        folders.metadata_place(),
+        StoreSettings::new(config),
+        config.node_id,
+        clock.now(),
+    );
     let opened = opened.map_err(|error| failed(&error))?;
     opened.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let supported = Features::new(config);
     let features = supported.supported().iter().map(|feature| {
-        let range = VersionRange { min: feature.lowest, max: feature.highest };
+        let range = VersionRange {
+            min: feature.lowest,
+            max: feature.highest,
+        };
         (CompactString::from(feature.name), range)
     });
-    let identity = Identity { cluster_id: folders.cluster_id.clone(), features: features.collect(), seed: random() };
+    let identity = Identity {
+        cluster_id: folders.cluster_id.clone(),
+        features: features.collect(),
+        seed: random(),
+    };
     Quorum::start(opened, identity, config, clock.clone()).map_err(|error| failed(&error))
 }
 
@@ -238,7 +273,9 @@ async fn load(
 ) -> Result<(), Failure> {
     let (hosting, config, image) = (hosting.clone(), handles.config(), image.clone());
     let loaded = tokio::task::spawn_blocking(move || hosting.load(&image, &config, threads, now)).await;
-    loaded.map(|_| ()).map_err(|error| format!("the logs could not be opened: {error}"))
+    loaded
+        .map(|_| ())
+        .map_err(|error| format!("the logs could not be opened: {error}"))
 }
 
 async fn observe(observer: Observer) {
@@ -249,7 +286,12 @@ async fn observe(observer: Observer) {
     }
 }
 
-type Doors<'a> = (&'a QuorumHandle, &'a Arc<dyn ControllerChannel>, &'a Arc<Published>, &'a SharedClock);
+type Doors<'a> = (
+    &'a QuorumHandle,
+    &'a Arc<dyn ControllerChannel>,
+    &'a Arc<Published>,
+    &'a SharedClock,
+);
 
 fn handles(
     config: &BrokerConfig,
@@ -287,20 +329,32 @@ fn registration(
     let mut listeners = Vec::new();
     for endpoint in config.advertised_broker_listeners() {
         // Port 0 means any; what was opened is what clients must be told.
-        let opened = sockets.iter().find(|bound| bound.endpoint.listener == endpoint.listener);
-        let opened = opened.and_then(|bound| bound.socket.local_addr().ok()).map_or(0, |address| address.port());
+        let opened = sockets
+            .iter()
+            .find(|bound| bound.endpoint.listener == endpoint.listener);
+        let opened = opened
+            .and_then(|bound| bound.socket.local_addr().ok())
+            .map_or(0, |address| address.port());
         listeners.push(registration::Listener {
             name: endpoint.listener.as_str().into(),
             host: advertised_host(&endpoint).into(),
-            port: if endpoint.port == 0 { opened } else { u16::try_from(endpoint.port).unwrap_or(opened) },
+            port: if endpoint.port == 0 {
+                opened
+            } else {
+                u16::try_from(endpoint.port).unwrap_or(opened)
+            },
             security_protocol: endpoint.protocol as i16,
         });
     }
-    let features = handles.features.supported().iter().map(|feature| registration::Feature {
-        name: feature.name.into(),
-        min_supported_version: feature.lowest,
-        max_supported_version: feature.highest,
-    });
+    let features = handles
+        .features
+        .supported()
+        .iter()
+        .map(|feature| registration::Feature {
+            name: feature.name.into(),
+            min_supported_version: feature.lowest,
+            max_supported_version: feature.highest,
+        });
     Ok(BrokerRegistrationRequest {
         broker_id: config.node_id,
         cluster_id: folders.cluster_id.clone(),
@@ -330,11 +384,14 @@ async fn register_controller(quorum: &QuorumHandle, config: &BrokerConfig) {
         security_protocol: endpoint.protocol as i16,
     });
     let features = Features::new(config);
-    let features = features.supported().iter().map(|feature| controller_registration::Feature {
-        name: feature.name.into(),
-        min_supported_version: feature.lowest,
-        max_supported_version: feature.highest,
-    });
+    let features = features
+        .supported()
+        .iter()
+        .map(|feature| controller_registration::Feature {
+            name: feature.name.into(),
+            min_supported_version: feature.lowest,
+            max_supported_version: feature.highest,
+        });
     let request = ControllerRegistrationRequest {
         controller_id: config.node_id,
         incarnation_id: Uuid::from_random(random()),
@@ -342,7 +399,10 @@ async fn register_controller(quorum: &QuorumHandle, config: &BrokerConfig) {
         listeners: listeners.collect(),
         features: features.collect(),
     };
-    if let Err(stopped) = quorum.submit(|controller, _| controller.register_controller(&request)).await {
+    if let Err(stopped) = quorum
+        .submit(|controller, _| controller.register_controller(&request))
+        .await
+    {
         error!("the controller is not registered: {stopped}");
     }
 }
@@ -360,14 +420,25 @@ fn listen(
         idle: Duration::from_millis(idle_ms.min(u64::from(u32::MAX))),
     };
     let mut listening = JoinSet::new();
-    for Bound { socket, endpoint, controller } in sockets {
+    for Bound {
+        socket,
+        endpoint,
+        controller,
+    } in sockets
+    {
         let listener = Listener {
             name: endpoint.listener.as_str().into(),
             controller,
             limits,
             most_per_address: most_per_address(config),
         };
-        listening.spawn(listener::serve(socket, Arc::new(listener), handles.clone(), buffers.clone(), stop.clone()));
+        listening.spawn(listener::serve(
+            socket,
+            Arc::new(listener),
+            handles.clone(),
+            buffers.clone(),
+            stop.clone(),
+        ));
     }
     listening
 }
@@ -378,7 +449,10 @@ fn most_per_address(config: &BrokerConfig) -> MostPerAddress {
         let addresses = (host.as_str(), 0).to_socket_addrs().into_iter().flatten();
         overrides.extend(addresses.map(|address| (address.ip(), u32::try_from(most).unwrap_or(0))));
     }
-    MostPerAddress { usual: u32::try_from(config.max_connections_per_ip()).unwrap_or(u32::MAX), overrides }
+    MostPerAddress {
+        usual: u32::try_from(config.max_connections_per_ip()).unwrap_or(u32::MAX),
+        overrides,
+    }
 }
 
 fn do_chores(
@@ -393,7 +467,13 @@ fn do_chores(
         let handles = handles.clone();
         move || handles.config()
     };
-    chores.spawn(housekeeping::run(hosting.clone(), config, handles.clock.clone(), failed, stop));
+    chores.spawn(housekeeping::run(
+        hosting.clone(),
+        config,
+        handles.clock.clone(),
+        failed,
+        stop,
+    ));
     let (lifecycle, dirs) = (lifecycle.clone(), hosting.dirs.clone());
     chores.spawn(async move {
         while let Some(failed) = failures.recv().await {
@@ -408,11 +488,18 @@ fn do_chores(
 }
 
 fn announce(config: &BrokerConfig, sockets: &[Bound]) -> String {
-    let told = sockets.iter().filter(|bound| !bound.controller).filter_map(|bound| bound.socket.local_addr().ok());
+    let told = sockets
+        .iter()
+        .filter(|bound| !bound.controller)
+        .filter_map(|bound| bound.socket.local_addr().ok());
     let told: Vec<String> = told.map(|address| address.to_string()).collect();
     let data = config.log_dirs().join(", ");
     let durability = "acknowledged from the page cache, as Kafka does";
-    format!("Ottla node {} listens on {}, data in {data}, {durability}", config.node_id, told.join(", "))
+    format!(
+        "Ottla node {} listens on {}, data in {data}, {durability}",
+        config.node_id,
+        told.join(", ")
+    )
 }
 
 /// Bytes by chance; a machine that has none cannot be trusted with ids.

@@ -32,7 +32,10 @@ impl Logging {
         let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
         // A second start, as in tests, keeps the first log.
         let _ = tracing_subscriber::registry().with(layer).with(lines).try_init();
-        Logging { handle, set: Mutex::new(set) }
+        Logging {
+            handle,
+            set: Mutex::new(set),
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<String, LevelFilter>)) {
@@ -46,7 +49,9 @@ impl Logging {
 fn targets(set: &BTreeMap<String, LevelFilter>) -> Targets {
     let root = set.get(ROOT).copied().unwrap_or(USUAL);
     let rooms = set.iter().filter(|(name, _)| *name != ROOT);
-    Targets::new().with_default(root).with_targets(rooms.map(|(name, level)| (format!("{PROGRAM}::{name}"), *level)))
+    Targets::new()
+        .with_default(root)
+        .with_targets(rooms.map(|(name, level)| (format!("{PROGRAM}::{name}"), *level)))
 }
 
 /// Kafka's names for levels; FATAL is an error here.
@@ -68,7 +73,14 @@ impl Loggers for Logging {
         let set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
         let root = set.get(ROOT).copied().unwrap_or(USUAL);
         let names = ROOMS.iter().copied().chain([ROOT]);
-        names.map(|name| (name.to_owned(), set.get(name).copied().unwrap_or(root).to_string().to_uppercase())).collect()
+        names
+            .map(|name| {
+                (
+                    name.to_owned(),
+                    set.get(name).copied().unwrap_or(root).to_string().to_uppercase(),
+                )
+            })
+            .collect()
     }
 
     fn set(&self, logger: &str, wanted: &str) {

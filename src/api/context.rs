@@ -147,7 +147,11 @@ impl Context {
     pub async fn control<R: Controlled>(&self, request: R) -> Result<R::Answer, Stopped> {
         let (version, forwarded) = (self.prefix.version, !self.peer.controller);
         let decide = |controller: &Controller, moment: &mut Moment<'_>| {
-            let caller = Caller { version, rights: &AllRights, forwarded };
+            let caller = Caller {
+                version,
+                rights: &AllRights,
+                forwarded,
+            };
             request.decide(controller, moment, &caller)
         };
         let done = self.handles.quorum.submit(decide).await?;

@@ -36,7 +36,9 @@ impl Changed {
         let stored = |resource: ConfigResource| -> Properties {
             let held = image.config(&resource);
             let pairs = held.into_iter().flat_map(|values| values.iter());
-            pairs.map(|(name, value)| (name.to_string(), value.to_string())).collect()
+            pairs
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect()
         };
         let for_all = stored(ConfigResource::all_brokers());
         let for_this = stored(ConfigResource::broker(self.handles.node_id));
@@ -49,7 +51,9 @@ impl Changed {
 
     /// Tells the controller where replicas were put that it had no place for.
     fn report(&self, image: &Image, placed: Vec<Placed>) {
-        let Some(broker) = image.broker(self.handles.node_id) else { return };
+        let Some(broker) = image.broker(self.handles.node_id) else {
+            return;
+        };
         for some in placed.chunks(PLACED_AT_ONCE) {
             let request = request(self.handles.node_id, broker.epoch, some);
             let channel = self.handles.channel.clone();
@@ -66,12 +70,18 @@ impl Changed {
 
 impl ImageListener for Changed {
     fn on_change(&self, image: &Arc<Image>, changes: &Changes) {
-        let own = [ConfigResource::all_brokers(), ConfigResource::broker(self.handles.node_id)];
+        let own = [
+            ConfigResource::all_brokers(),
+            ConfigResource::broker(self.handles.node_id),
+        ];
         let live = match own.iter().any(|resource| changes.configs.contains(resource)) {
             true => self.update_config(image),
             false => self.handles.live(),
         };
-        let placed = self.handles.hosting.apply(image, changes, &live, self.handles.clock.now());
+        let placed = self
+            .handles
+            .hosting
+            .apply(image, changes, &live, self.handles.clock.now());
         if !placed.is_empty() {
             self.report(image, placed);
         }
@@ -82,12 +92,24 @@ fn request(broker_id: i32, broker_epoch: i64, placed: &[Placed]) -> AssignReplic
     let mut directories: BTreeMap<Uuid, BTreeMap<Uuid, Vec<PartitionData>>> = BTreeMap::new();
     for replica in placed {
         let topics = directories.entry(replica.directory).or_default();
-        let partition = PartitionData { partition_index: replica.partition };
+        let partition = PartitionData {
+            partition_index: replica.partition,
+        };
         topics.entry(replica.topic_id).or_default().push(partition);
     }
     let topics = |topics: BTreeMap<Uuid, Vec<PartitionData>>| {
-        topics.into_iter().map(|(topic_id, partitions)| TopicData { topic_id, partitions }).collect()
+        topics
+            .into_iter()
+            .map(|(topic_id, partitions)| TopicData { topic_id, partitions })
+            .collect()
     };
-    let directories = directories.into_iter().map(|(id, of)| DirectoryData { id, topics: topics(of) }).collect();
-    AssignReplicasToDirsRequest { broker_id, broker_epoch, directories }
+    let directories = directories
+        .into_iter()
+        .map(|(id, of)| DirectoryData { id, topics: topics(of) })
+        .collect();
+    AssignReplicasToDirsRequest {
+        broker_id,
+        broker_epoch,
+        directories,
+    }
 }

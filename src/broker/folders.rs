@@ -4,10 +4,8 @@ use crate::broker::Failure;
 use crate::broker::absolute;
 use crate::broker::random;
 use crate::config::BrokerConfig;
-use crate::format::Plan;
 use crate::format::World;
-use crate::format::folders;
-use crate::format::format_folders;
+use crate::format::start;
 use crate::log::LogDirs;
 use crate::log::Place;
 use crate::storage::file_pool::FilePool;
@@ -36,18 +34,17 @@ impl Folders {
             let pool = FilePool::new(OPEN_FILES);
             LogDirs::lock(&paths, pool, Box::new(random)).map_err(|error| error.to_string())
         };
-        let mut dirs = lock()?;
-        if dirs.dirs().iter().all(|dir| !dir.is_online() || dir.meta().is_none()) {
-            drop(dirs);
-            format(config, now)?;
-            dirs = lock()?;
-        }
-        let all: Vec<String> = config.log_dirs().to_vec();
-        let found = folders::look(all.iter());
-        found.verify(None, Some(config.node_id)).map_err(|error| error.to_string())?;
+        // Locked first, so that nobody formats a folder that somebody works in.
+        drop(lock()?);
+        prepare(config, now)?;
+        let dirs = lock()?;
         let identity = dirs.dirs().iter().find_map(|dir| dir.meta());
         let identity = identity.ok_or_else(|| format!("log.dirs: {} is not formatted", metadata.display()))?;
-        Ok(Folders { dirs: Arc::new(dirs), metadata, cluster_id: identity.cluster_id.as_str().into() })
+        Ok(Folders {
+            dirs: Arc::new(dirs),
+            metadata,
+            cluster_id: identity.cluster_id.as_str().into(),
+        })
     }
 
     pub fn metadata_place(&self) -> Place {
@@ -72,12 +69,16 @@ impl Folders {
     pub fn previous_epoch(&self) -> i64 {
         let mut epochs = self.dirs.dirs().iter().map(|dir| dir.last_stop().broker_epoch);
         let first = epochs.next().flatten();
-        if epochs.all(|epoch| epoch == first) { first.unwrap_or(-1) } else { -1 }
+        if epochs.all(|epoch| epoch == first) {
+            first.unwrap_or(-1)
+        } else {
+            -1
+        }
     }
 }
 
 /// A node alone formats its own folders; one of several must be told which cluster it belongs to.
-fn format(config: &BrokerConfig, now: Timestamp) -> Result<(), Failure> {
+fn prepare(config: &BrokerConfig, now: Timestamp) -> Result<(), Failure> {
     let mut fill = |bytes: &mut [u8]| {
         for chunk in bytes.chunks_mut(16) {
             let drawn: [u8; 16] = random();
@@ -85,8 +86,9 @@ fn format(config: &BrokerConfig, now: Timestamp) -> Result<(), Failure> {
         }
     };
     let mut world = World { now, random: &mut fill };
-    let plan = Plan::of_its_own(config, &mut world).map_err(|error| error.to_string())?;
-    format_folders(&plan, &mut world, &mut |_| {}).map_err(|error| error.to_string())?;
-    println!("Formatted {} for cluster {}", config.log_dirs().join(", "), plan.cluster_id);
+    let done = start::prepare(config, &mut world).map_err(|error| error.to_string())?;
+    if let Some(line) = done {
+        println!("{line}");
+    }
     Ok(())
 }

@@ -16,7 +16,8 @@ impl Image {
 
     /// All brokers that can be reached on this listener.
     pub fn reachable_brokers(&self, listener: &str) -> impl Iterator<Item = (&Arc<Broker>, &Endpoint)> {
-        self.brokers().filter_map(move |broker| self.reachable(broker.id, listener))
+        self.brokers()
+            .filter_map(move |broker| self.reachable(broker.id, listener))
     }
 
     /// Replicas on brokers that are gone, fenced or not on this listener, or in a failed directory.

@@ -6,13 +6,13 @@ use crate::config::BrokerConfig;
 use crate::config::LiveConfig;
 use crate::config::Properties;
 use crate::config::TopicConfig;
-use crate::log::LogSettings;
-use crate::log::Choice;
-use crate::log::LogDirs;
-use crate::log::FailedDir;
 use crate::log::Catalogue;
-use crate::log::LoadReport;
+use crate::log::Choice;
 use crate::log::Copied;
+use crate::log::FailedDir;
+use crate::log::LoadReport;
+use crate::log::LogDirs;
+use crate::log::LogSettings;
 use crate::metadata::Changes;
 use crate::metadata::Image;
 use crate::metadata::ResourceKind;
@@ -138,7 +138,10 @@ impl Hosting {
     /// Takes in what changed. Gives the replicas whose place the controller does not know yet.
     pub fn apply(&self, image: &Image, changes: &Changes, live: &LiveConfig, now: Timestamp) -> Vec<Placed> {
         for topic in &changes.topics_deleted {
-            topic.partitions().iter().for_each(|partition| self.drop_replica(topic, partition.index, now));
+            topic
+                .partitions()
+                .iter()
+                .for_each(|partition| self.drop_replica(topic, partition.index, now));
         }
         let broker = live.current();
         let mut settings = SettingsOf::new(image, broker);
@@ -234,7 +237,9 @@ impl Hosting {
     pub fn move_on(&self, now: Timestamp) {
         let moving: Vec<_> = {
             let futures = self.dirs.futures();
-            let names = futures.iter().flat_map(|(topic, logs)| logs.keys().map(|index| (topic.clone(), *index)));
+            let names = futures
+                .iter()
+                .flat_map(|(topic, logs)| logs.keys().map(|index| (topic.clone(), *index)));
             names.collect()
         };
         for (topic, index) in moving {
@@ -252,7 +257,9 @@ impl Hosting {
             return Ok(());
         }
         let topic_id = self.dirs.get(topic, index).map(|log| log.topic_id());
-        let Some(partition) = topic_id.and_then(|id| self.replicas.get(id, index)) else { return Ok(()) };
+        let Some(partition) = topic_id.and_then(|id| self.replicas.get(id, index)) else {
+            return Ok(());
+        };
         let finished = partition.replace_log(|| self.dirs.finish_move(topic, index, now));
         match finished {
             // Something was appended between the last piece and the lock.
@@ -265,7 +272,9 @@ impl Hosting {
     fn apply_configs(&self, image: &Image, changes: &Changes, settings: &mut SettingsOf<'_>) {
         let kinds = |kind| changes.configs.iter().filter(move |resource| resource.kind == kind);
         let all = kinds(ResourceKind::Broker).next().is_some();
-        let named: Vec<&str> = kinds(ResourceKind::Topic).map(|resource| resource.name.as_str()).collect();
+        let named: Vec<&str> = kinds(ResourceKind::Topic)
+            .map(|resource| resource.name.as_str())
+            .collect();
         if !all && named.is_empty() {
             return;
         }

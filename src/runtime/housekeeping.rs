@@ -4,8 +4,8 @@
 
 use crate::clock::SharedClock;
 use crate::config::BrokerConfig;
-use crate::log::LogDirs;
 use crate::log::FailedDir;
+use crate::log::LogDirs;
 use crate::replication::hosting::Hosting;
 use crate::types::Timestamp;
 use std::sync::Arc;
@@ -92,7 +92,11 @@ pub async fn run(
     loop {
         let moving = hosting.is_moving();
         let next = chores.iter().map(|chore| chore.due).min().unwrap_or(i64::MAX);
-        let wait = if moving { 0 } else { next.saturating_sub(clock.now()).max(0) };
+        let wait = if moving {
+            0
+        } else {
+            next.saturating_sub(clock.now()).max(0)
+        };
         let stopped = timeout(Duration::from_millis(wait as u64), stop.wait_for(|stopping| *stopping));
         if stopped.await.is_ok() {
             return;

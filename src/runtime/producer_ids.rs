@@ -38,6 +38,9 @@ mod tests {
         }
         assert_eq!(given, [Ok(0), Ok(1), Ok(20)]);
         let used_up = ProducerIds::default();
-        assert_eq!(used_up.next(|| async { Ok(0..0) }).await, Err(ErrorCode::CoordinatorNotAvailable));
+        assert_eq!(
+            used_up.next(|| async { Ok(0..0) }).await,
+            Err(ErrorCode::CoordinatorNotAvailable)
+        );
     }
 }

@@ -74,7 +74,10 @@ macro_rules! integers {
 
 impl Writer {
     pub fn with_capacity(bytes: usize) -> Writer {
-        Writer { tail: BytesMut::with_capacity(bytes), ..Writer::default() }
+        Writer {
+            tail: BytesMut::with_capacity(bytes),
+            ..Writer::default()
+        }
     }
 
     /// A frame: four bytes that say how many follow, filled in by `into_parts`.
