@@ -29,13 +29,10 @@ fn append_to(path: &Path, bytes: &[u8]) {
         .unwrap();
 }
 
-/// All files but one, as they would be after a crash.
 fn files(world: &World) -> Vec<(String, Vec<u8>)> {
-    let side = |name: &String| !name.ends_with(".snapshot");
     world
         .names()
         .into_iter()
-        .filter(side)
         .map(|name| (name.clone(), std::fs::read(world.path(&name)).unwrap()))
         .collect()
 }
