@@ -32,7 +32,7 @@ use std::sync::Arc;
 pub struct Replay {
     pub producers: Producers,
     pub epochs: Epochs,
-    aborted: Vec<AbortedTxn>,
+    pub aborted: Vec<AbortedTxn>,
     now: Timestamp,
 }
 
