@@ -2,6 +2,8 @@
 //!
 //! Rooms, doors and the way of a request are described in `ARCHITECTURE.md`.
 
+pub mod api;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -11,8 +13,12 @@ pub mod file_range;
 pub mod format;
 pub mod log;
 pub mod metadata;
+pub mod net;
+pub mod observe;
+pub mod protocol;
 pub mod raft;
 pub mod record;
+pub mod replication;
 pub mod runtime;
 pub mod schema;
 pub mod storage;

@@ -60,7 +60,7 @@ impl Rules<'_> {
     fn array(&self, name: &str, elements: &[Value]) -> Value {
         let kept = elements.iter().filter(|element| !is_to_come(name, element));
         let mut elements: Vec<Value> = kept.map(|element| self.value(name, element)).collect();
-        let ordered = name == "records" || elements.iter().any(|element| !element.is_object());
+        let ordered = ["records", "synonyms"].contains(&name) || elements.iter().any(|element| !element.is_object());
         if !ordered {
             elements.sort_by_key(Value::to_string);
         }

@@ -381,7 +381,29 @@ pub fn client_match(pattern: &str) -> Option<(&str, &str)> {
     ];
     let (name, expression) = pattern.split_once('=')?;
     let (name, expression) = (name.trim(), expression.trim());
-    (KNOWN.contains(&name) && !expression.is_empty() && !expression.contains('=')).then_some((name, expression))
+    let sound = KNOWN.contains(&name) && !expression.contains('=') && is_expression(expression);
+    sound.then_some((name, expression))
+}
+
+/// Whether a regular expression has its brackets closed and something to repeat before each quantifier.
+fn is_expression(text: &str) -> bool {
+    let (mut depth, mut in_class, mut repeatable) = (0usize, false, false);
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' if characters.next().is_none() => return false,
+            ']' if in_class => in_class = false,
+            _ if in_class => {}
+            '[' => in_class = true,
+            '(' => depth += 1,
+            ')' if depth == 0 => return false,
+            ')' => depth -= 1,
+            '*' | '+' if !repeatable => return false,
+            _ => {}
+        }
+        repeatable = !matches!(character, '(' | '|' | '^') || in_class;
+    }
+    !text.is_empty() && depth == 0 && !in_class
 }
 
 #[cfg(test)]
@@ -609,6 +631,24 @@ mod tests {
             ),
             ("s", "match", "client_id", "Illegal client matching pattern: client_id"),
             ("s", "match", "client=a", "Illegal client matching pattern: client=a"),
+            (
+                "s",
+                "match",
+                "client_id=(",
+                "Illegal client matching pattern: client_id=(",
+            ),
+            (
+                "s",
+                "match",
+                "client_id=[a",
+                "Illegal client matching pattern: client_id=[a",
+            ),
+            (
+                "s",
+                "match",
+                "client_id=*",
+                "Illegal client matching pattern: client_id=*",
+            ),
         ] {
             let outcomes = [outcome(name, Some(text))];
             let error = rules.check(ResourceType::ClientMetrics, resource, &Properties::new(), &outcomes);

@@ -415,6 +415,19 @@ mod tests {
                 "The listeners config must only contain KRaft controller listeners from controller.listener.names when process.roles=controller",
             ),
             (
+                "controller.quorum.voters=1@0.0.0.0:1",
+                "Host string (0.0.0.0) is not routeable",
+            ),
+            ("listeners=,", "Configuration 'listeners' values must not be empty."),
+            (
+                "principal.builder.class=a.B",
+                "Invalid value a.B for configuration principal.builder.class: Class a.B could not be found.",
+            ),
+            (
+                "authorizer.class.name=a.B",
+                "Invalid value a.B for configuration authorizer.class.name: Class a.B could not be found.",
+            ),
+            (
                 "listeners=CONTROLLER://:1",
                 "There must be at least one broker advertised listener. Perhaps all listeners appear in controller.listener.names?",
             ),

@@ -41,58 +41,38 @@ impl Check {
             Check::NonEmpty => non_empty(name, value),
             Check::NonNull if value.is_null() => Err(ConfigError::value(name, "null", "entry must be non null")),
             Check::NonNull => Ok(()),
-            Check::Names => names(
-                name,
-                value,
-                &ListRule {
-                    empty: true,
-                    null: false,
-                    allowed: &[],
-                },
-            ),
-            Check::SomeNames => names(
-                name,
-                value,
-                &ListRule {
-                    empty: false,
-                    null: false,
-                    allowed: &[],
-                },
-            ),
+            Check::Names => names(name, value, &MAY_BE_EMPTY),
+            Check::SomeNames => names(name, value, &MUST_BE_SOME),
             Check::NamesOrNull => names(
                 name,
                 value,
                 &ListRule {
-                    empty: true,
                     null: true,
-                    allowed: &[],
+                    ..MAY_BE_EMPTY
                 },
             ),
             Check::SomeNamesOrNull => names(
                 name,
                 value,
                 &ListRule {
-                    empty: false,
                     null: true,
-                    allowed: &[],
+                    ..MUST_BE_SOME
                 },
             ),
             Check::AnyOf(allowed) => names(
                 name,
                 value,
                 &ListRule {
-                    empty: true,
-                    null: false,
                     allowed,
+                    ..MAY_BE_EMPTY
                 },
             ),
             Check::SomeOf(allowed) => names(
                 name,
                 value,
                 &ListRule {
-                    empty: false,
-                    null: false,
                     allowed,
+                    ..MUST_BE_SOME
                 },
             ),
             Check::GzipLevel => gzip_level(name, value),
@@ -112,6 +92,17 @@ struct ListRule {
     null: bool,
     allowed: &'static [&'static str],
 }
+
+const MAY_BE_EMPTY: ListRule = ListRule {
+    empty: true,
+    null: false,
+    allowed: &[],
+};
+const MUST_BE_SOME: ListRule = ListRule {
+    empty: false,
+    null: false,
+    allowed: &[],
+};
 
 fn range(name: &str, value: &Value, least: f64, most: Option<f64>) -> Result<(), ConfigError> {
     let Some(number) = value.as_number() else {

@@ -5,7 +5,6 @@ use crate::config::error::ConfigError;
 use crate::config::group;
 use crate::config::listener;
 use crate::config::topic;
-use crate::config::value::Value;
 use crate::config::voters;
 use std::collections::BTreeSet;
 
@@ -100,6 +99,11 @@ fn roles(config: &BrokerConfig) -> Checked {
             "If using process.roles, either controller.quorum.bootstrap.servers must contain the set of bootstrap \
              controllers or controller.quorum.voters must contain a parseable set of controllers."
                 .to_owned(),
+        ));
+    }
+    if config.voters.iter().any(|(_, address)| address.host == "0.0.0.0") {
+        return Err(ConfigError::Invalid(
+            "Host string (0.0.0.0) is not routeable".to_owned(),
         ));
     }
     match (config.roles.broker, config.roles.controller) {
@@ -282,9 +286,19 @@ fn connections(config: &BrokerConfig) -> Checked {
              connections.max.idle.ms={idle} to prevent failed authentication responses from timing out"
         )
     })?;
-    require(*config.values.get("principal.builder.class") != Value::Null, || {
-        "principal.builder.class must be non-null".to_owned()
-    })
+    authorizer(config.authorizer_class().unwrap_or(""))
+}
+
+/// Kafka loads the class when it starts; the one that it brings is the only one here.
+fn authorizer(class: &str) -> Checked {
+    match class {
+        "" | "org.apache.kafka.metadata.authorizer.StandardAuthorizer" => Ok(()),
+        _ => Err(ConfigError::value(
+            "authorizer.class.name",
+            class,
+            &format!("Class {class} could not be found."),
+        )),
+    }
 }
 
 fn per_ip(config: &BrokerConfig) -> Checked {

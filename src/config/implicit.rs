@@ -43,11 +43,13 @@ fn copy(given: &mut Properties, from: &str, to: &str) {
     }
 }
 
-/// Kafka took `A://h:1,` until 4.1, and container modules write it still; a list of nothing but commas stays wrong.
+/// Kafka took `A://h:1,` until 4.1, and container modules write it still; a list of nothing but commas
+/// stays wrong.
 fn drop_empty_entries(given: &mut Properties, name: &str) {
     if let Some(text) = given.get_mut(name) {
         let mut entries = value::list(value::trim(text));
-        if entries.len() > 1 && entries.iter().any(String::is_empty) {
+        let empty = entries.iter().filter(|entry| entry.is_empty()).count();
+        if (1..entries.len()).contains(&empty) {
             entries.retain(|entry| !entry.is_empty());
             *text = entries.join(",");
         }

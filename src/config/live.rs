@@ -6,9 +6,8 @@ use crate::config::Properties;
 use crate::config::error::ConfigError;
 use crate::config::key::Origin;
 use crate::config::keys;
-use crate::config::topic;
+use crate::config::reconfigure;
 use crate::config::values::Values;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -76,11 +75,7 @@ impl LiveConfig {
             }
         }
         let next = self.start.with_given(given)?;
-        match reconfigurable(&self.current, &next) {
-            Ok(()) => Ok(()),
-            // Kafka keeps the reason to its log.
-            Err(_) => Err(ConfigError::Invalid("Invalid dynamic configuration".to_owned())),
-        }
+        reconfigure::check(&self.current, &next)
     }
 
     /// Values as the metadata log has them, without those that may not be there.
@@ -90,7 +85,7 @@ impl LiveConfig {
 }
 
 /// Keys that only a listener may set while the broker runs, never the broker as a whole.
-const PER_LISTENER: [&str; 10] = [
+pub(super) const PER_LISTENER: [&str; 10] = [
     "ssl.key.password",
     "ssl.keystore.certificate.chain",
     "ssl.keystore.key",
@@ -104,7 +99,8 @@ const PER_LISTENER: [&str; 10] = [
 ];
 
 /// Keys of listeners that may be set for all brokers.
-const CLUSTER_WIDE_LISTENER: [&str; 3] = ["max.connections", "max.connection.creation.rate", "num.network.threads"];
+pub(super) const CLUSTER_WIDE_LISTENER: [&str; 3] =
+    ["max.connections", "max.connection.creation.rate", "num.network.threads"];
 
 /// The key behind `listener.name.<listener>.<key>`.
 pub(super) fn listener_base(name: &str) -> Option<&str> {
@@ -211,63 +207,6 @@ fn clamp(given: &mut Properties, start: &Values, warnings: &mut Vec<String>) {
     }
 }
 
-/// Whether a running broker can go from one configuration to the other.
-fn reconfigurable(from: &BrokerConfig, to: &BrokerConfig) -> Result<(), String> {
-    for name in [
-        "num.io.threads",
-        "num.network.threads",
-        "num.replica.fetchers",
-        "num.recovery.threads.per.data.dir",
-        "background.threads",
-        "log.cleaner.threads",
-        "remote.log.reader.threads",
-        "remote.log.manager.copier.thread.pool.size",
-        "remote.log.manager.expiration.thread.pool.size",
-        "remote.log.manager.follower.thread.pool.size",
-    ] {
-        let (old, new) = (from.values().int(name), to.values().int(name));
-        if new != old && (new < 1 || new < old / 2 || i64::from(new) > i64::from(old) * 2) {
-            return Err(format!("{name} may at most double or halve from {old}"));
-        }
-    }
-    let logs = topic::broker_defaults(to.values());
-    let logs = Values::parse(keys::topic::TOPIC.iter(), &logs).map_err(|error| error.to_string())?;
-    for (local, whole) in [
-        ("local.retention.ms", "retention.ms"),
-        ("local.retention.bytes", "retention.bytes"),
-    ] {
-        topic::local_limit(local, whole, &logs).map_err(|error| error.to_string())?;
-    }
-    listeners(from, to)
-}
-
-fn listeners(from: &BrokerConfig, to: &BrokerConfig) -> Result<(), String> {
-    let told = from.advertised_broker_listeners();
-    let opened: BTreeSet<&str> = to.listeners.iter().map(|endpoint| endpoint.listener.as_str()).collect();
-    if !told.iter().all(|endpoint| opened.contains(endpoint.listener.as_str())) {
-        return Err("advertised listeners must stay".to_owned());
-    }
-    for endpoint in &from.listeners {
-        let prefix = format!("listener.name.{}.", endpoint.listener.to_lowercase());
-        let fixed = |config: &BrokerConfig| -> Properties {
-            let own = config.given().iter().filter(|(name, _)| name.starts_with(&prefix));
-            let fixed = own.filter(|(name, _)| {
-                let base = name.get(prefix.len()..).unwrap_or_default();
-                !PER_LISTENER.contains(&base) && !CLUSTER_WIDE_LISTENER.contains(&base)
-            });
-            fixed.map(|(name, text)| (name.clone(), text.clone())).collect()
-        };
-        let kept = opened.contains(endpoint.listener.as_str());
-        if kept && fixed(from) != fixed(to) {
-            return Err(format!("listener {} must be closed to change this", endpoint.listener));
-        }
-        if kept && from.protocols.get(&endpoint.listener) != to.protocols.get(&endpoint.listener) {
-            return Err(format!("listener {} keeps its security protocol", endpoint.listener));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,13 +296,6 @@ mod tests {
                 "log.cleaner.dedupe.buffer.size",
                 "1",
                 "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
-            ),
-            (false, "num.io.threads", "17", "Invalid dynamic configuration"),
-            (
-                false,
-                "log.local.retention.ms",
-                "604800001",
-                "Invalid dynamic configuration",
             ),
             (
                 true,

@@ -18,6 +18,7 @@ pub mod listener;
 pub mod live;
 pub mod loggers;
 pub mod properties;
+mod reconfigure;
 pub mod topic;
 pub mod value;
 pub mod values;

@@ -24,7 +24,9 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let unified = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut continued = false;
-    for (index, natural) in unified.split('\n').enumerate() {
+    let whole = unified.strip_suffix('\n').unwrap_or(&unified);
+    let last = whole.matches('\n').count();
+    for (index, natural) in whole.split('\n').enumerate() {
         let line = natural.trim_start_matches(is_space);
         let backslashes = line.bytes().rev().take_while(|byte| *byte == b'\\').count();
         let goes_on = backslashes % 2 == 1;
@@ -35,7 +37,9 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         };
         match lines.last_mut() {
             Some((_, open)) if continued => open.push_str(content),
-            _ if line.is_empty() || line.starts_with(['#', '!']) => continue,
+            // A line of nothing but its continuation has not begun yet, unless nothing follows.
+            _ if content.is_empty() && !(goes_on && index == last) => continue,
+            _ if line.starts_with(['#', '!']) => continue,
             _ => lines.push((index + 1, content.to_owned())),
         }
         continued = goes_on;
@@ -122,6 +126,7 @@ mod tests {
             ("a=1\\", "a", "1"),
             ("a=1\\\n#2", "a", "1#2"),
             ("a=é", "a", "é"),
+            ("\\\n#b\n\\\n\na=1", "a", "1"),
         ] {
             let properties = parse(line).expect(line);
             assert_eq!(properties.get(key).map(String::as_str), Some(value), "{line:?}");

@@ -246,7 +246,11 @@ fn remote_storage(broker: &BrokerConfig, values: &Values) -> Result<(), ConfigEr
 
 /// The local part of a partition must not be kept longer than the whole.
 pub(super) fn local_limit(local: &str, whole: &str, values: &Values) -> Result<(), ConfigError> {
-    let (part, all) = (values.long(local), values.long(whole));
+    check_local_limit((local, values.long(local)), (whole, values.long(whole)))
+}
+
+/// The same for any two names.
+pub(super) fn check_local_limit((local, part): (&str, i64), (whole, all): (&str, i64)) -> Result<(), ConfigError> {
     if all <= -1 || part == -2 {
         return Ok(());
     }

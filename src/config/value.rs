@@ -25,6 +25,14 @@ impl Value {
         let parsed = match key.kind {
             Kind::Boolean => return boolean(key, text, trimmed),
             Kind::String => Some(Value::String(trimmed.to_owned())),
+            // Whoever names code of their own relies on it: better no start than a start without it.
+            Kind::Class if !trimmed.starts_with("org.apache.kafka.") => {
+                return Err(ConfigError::value(
+                    key.name,
+                    text,
+                    &format!("Class {text} could not be found."),
+                ));
+            }
             Kind::Class => Some(Value::Class(trimmed.to_owned())),
             Kind::Password => Some(Value::Password(trimmed.to_owned())),
             Kind::List => Some(Value::List(distinct(list(trimmed)))),

@@ -106,7 +106,7 @@ impl Controller {
         if directories {
             self.check_directories(request)?;
         }
-        let features = self.check_features(request)?;
+        let features = self.check_features(request, holds_lock)?;
         Ok(RegisterBrokerRecord {
             broker_id: request.broker_id,
             incarnation_id: request.incarnation_id,
@@ -148,7 +148,9 @@ impl Controller {
         Ok(())
     }
 
-    fn check_features(&self, request: &BrokerRegistrationRequest) -> Result<Vec<BrokerFeature>, Refusal> {
+    /// The broker of this very process may lack features that its log has finalised: it does not claim them, and nobody
+    /// else serves that log.
+    fn check_features(&self, request: &BrokerRegistrationRequest, own: bool) -> Result<Vec<BrokerFeature>, Refusal> {
         let finalized = |name: &str| match name {
             feature::KRAFT_VERSION => self.settings().kraft_version,
             name => self.image().feature(name),
@@ -182,7 +184,10 @@ impl Controller {
             return Err(Refusal::new(ErrorCode::InvalidRegistration, message));
         }
         let names = self.image().features().map(|(name, _)| name.as_str());
-        for name in names.chain([feature::KRAFT_VERSION]).filter(|name| !claims(name)) {
+        for name in names
+            .chain([feature::KRAFT_VERSION])
+            .filter(|name| !own && !claims(name))
+        {
             check(name, (0, 0))?;
         }
         Ok(features)

@@ -8,6 +8,7 @@ pub mod features;
 pub mod folders;
 pub mod plan;
 pub mod scram;
+pub mod start;
 pub mod voters;
 
 pub use error::FormatError;

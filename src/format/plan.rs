@@ -30,6 +30,14 @@ pub struct Plan {
     pub ignore_formatted: bool,
 }
 
+/// Features whose coordinators this program does not have yet: a cluster of its own does not promise them.
+const NOT_SERVED: [&str; 4] = [
+    feature::GROUP_VERSION,
+    feature::SHARE_VERSION,
+    feature::STREAMS_VERSION,
+    feature::TRANSACTION_VERSION,
+];
+
 impl Plan {
     pub fn new(config: &BrokerConfig, cluster_id: String, wishes: &Wishes) -> Result<Plan, FormatError> {
         let (release, levels) = features::decide(wishes)?;
@@ -69,6 +77,7 @@ impl Plan {
         let wishes = Wishes {
             unstable: config.unstable_feature_versions(),
             dynamic_quorum: config.voters.is_empty(),
+            levels: NOT_SERVED.iter().map(|name| ((*name).to_owned(), 0)).collect(),
             ..Wishes::default()
         };
         let mut plan = Plan::new(config, world.fresh_id().to_string(), &wishes)?;

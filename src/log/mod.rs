@@ -25,6 +25,8 @@ mod truncate;
 
 pub use append::Appended;
 pub use append::How;
+pub use dirs::Choice;
+pub use dirs::DirInfo;
 pub use dirs::LogDirs;
 pub use keeping::FailedDir;
 pub use loading::Catalogue;
@@ -39,3 +41,4 @@ pub use read::ReadError;
 pub use replica::Log;
 pub use replica::Place;
 pub use settings::LogSettings;
+pub use times::TimedOffset;

@@ -83,7 +83,7 @@ impl Log {
             report: OpenReport::default(),
         };
         opening.note_strange(&inventory);
-        opening.identity()?;
+        opening.identity(inventory.segments.is_empty())?;
         let beginning = opening.begin(inventory)?;
         let report = opening.report;
         Ok((Log::begin(place, folder, beginning), report))
@@ -138,7 +138,7 @@ impl Opening<'_> {
     }
 
     /// The metadata log knows whose folder this is; the file only repeats it.
-    fn identity(&mut self) -> io::Result<()> {
+    fn identity(&mut self, fresh: bool) -> io::Result<()> {
         let path = self.folder.named(folder::METADATA);
         match partition_metadata::read(&path)? {
             partition_metadata::Read::TopicId(id) if id == self.place.topic_id => Ok(()),
@@ -147,7 +147,10 @@ impl Opening<'_> {
                 format!("the folder belongs to topic id {id}, not to {}", self.place.topic_id),
             )),
             partition_metadata::Read::Missing | partition_metadata::Read::Noise => {
-                self.warn("partition.metadata was missing or unreadable and is written anew".into());
+                // A folder without logs was only just made.
+                if !fresh {
+                    self.warn("partition.metadata was missing or unreadable and is written anew".into());
+                }
                 partition_metadata::write(&path, self.place.topic_id)
             }
         }

@@ -10,6 +10,7 @@ mod record;
 mod release;
 mod replay;
 mod snapshot;
+mod view;
 
 pub use changes::Changes;
 pub use cluster::Acl;

@@ -1,10 +1,12 @@
 //! Runs the heads: takes their decisions to the disk, applies them, and answers once they are durable.
 
 pub mod controller_channel;
+pub mod housekeeping;
 pub mod lifecycle;
 pub mod metadata_log;
 pub mod metadata_store;
 pub mod observer;
+pub mod producer_ids;
 pub mod quorum;
 mod quorum_tasks;
 mod snapshots;

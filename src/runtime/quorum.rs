@@ -330,6 +330,11 @@ impl QuorumHandle {
         self.submit(|controller, _| Outcome::reply(ask(controller))).await
     }
 
+    /// The cluster as far as it is on the disk.
+    pub fn committed_image(&self) -> Arc<Image> {
+        self.0.lock().committed.clone()
+    }
+
     pub fn status(&self) -> QuorumStatus {
         QuorumStatus {
             leader_id: self.0.store.node_id(),

@@ -48,7 +48,10 @@ impl PartialEq for Records {
 
 #[derive(Debug)]
 pub enum Part {
-    Bytes(Bytes),
+    /// Written here.
+    Own(BytesMut),
+    /// Handed in, and sent without a copy.
+    Shared(Bytes),
     File(FileRange),
 }
 
@@ -57,6 +60,8 @@ pub struct Writer {
     parts: Vec<Part>,
     tail: BytesMut,
     length: usize,
+    /// Whether the first four bytes are kept for the length of all that follows.
+    framed: bool,
 }
 
 macro_rules! integers {
@@ -70,10 +75,17 @@ macro_rules! integers {
 impl Writer {
     pub fn with_capacity(bytes: usize) -> Writer {
         Writer {
-            parts: Vec::new(),
             tail: BytesMut::with_capacity(bytes),
-            length: 0,
+            ..Writer::default()
         }
+    }
+
+    /// A frame: four bytes that say how many follow, filled in by `into_parts`.
+    pub fn frame(bytes: usize) -> Writer {
+        let mut writer = Writer::with_capacity(bytes + 4);
+        writer.i32(0);
+        writer.framed = true;
+        writer
     }
 
     /// How many bytes will go out.
@@ -87,6 +99,12 @@ impl Writer {
 
     pub fn into_parts(mut self) -> Vec<Part> {
         self.seal();
+        if self.framed {
+            let follows = (self.length - 4) as u32;
+            if let Some(Part::Own(first)) = self.parts.first_mut() {
+                first[..4].copy_from_slice(&follows.to_be_bytes());
+            }
+        }
         self.parts
     }
 
@@ -98,8 +116,10 @@ impl Writer {
         self.seal();
         let mut all = BytesMut::with_capacity(self.length);
         for part in &self.parts {
-            if let Part::Bytes(bytes) = part {
-                all.put_slice(bytes);
+            match part {
+                Part::Own(bytes) => all.put_slice(bytes),
+                Part::Shared(bytes) => all.put_slice(bytes),
+                Part::File(_) => {}
             }
         }
         all.freeze()
@@ -210,13 +230,13 @@ impl Writer {
         }
         self.seal();
         self.length += bytes.len();
-        self.parts.push(Part::Bytes(bytes.clone()));
+        self.parts.push(Part::Shared(bytes.clone()));
     }
 
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             self.length += self.tail.len();
-            self.parts.push(Part::Bytes(self.tail.split().freeze()));
+            self.parts.push(Part::Own(self.tail.split()));
         }
     }
 }

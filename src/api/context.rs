@@ -1,0 +1,168 @@
+//! Who asks, and what a handler may use.
+
+use crate::clock::SharedClock;
+use crate::config::BrokerConfig;
+use crate::config::LiveConfig;
+use crate::config::Properties;
+use crate::config::loggers::Loggers;
+use crate::controller::AllRights;
+use crate::controller::Caller;
+use crate::controller::Controller;
+use crate::controller::Moment;
+use crate::controller::Outcome;
+use crate::metadata::Broker;
+use crate::metadata::ConfigResource;
+use crate::metadata::Endpoint;
+use crate::metadata::Image;
+use crate::metadata::ResourceKind;
+use crate::protocol::features::Features;
+use crate::protocol::header::Prefix;
+use crate::replication::hosting::Hosting;
+use crate::replication::replicas::Replicas;
+use crate::replication::session::Sessions;
+use crate::runtime::controller_channel::ControllerChannel;
+use crate::runtime::observer::Published;
+use crate::runtime::producer_ids::ProducerIds;
+use crate::runtime::quorum::QuorumHandle;
+use crate::runtime::quorum::Stopped;
+use crate::schema::Message;
+use crate::schema::allocate_producer_ids_request::AllocateProducerIdsRequest;
+use crate::types::ErrorCode;
+use crate::types::NodeId;
+use crate::types::ProducerId;
+use compact_str::CompactString;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+/// The other end of a connection.
+pub struct Peer {
+    pub address: SocketAddr,
+    pub local: SocketAddr,
+    pub listener: Arc<str>,
+    /// Whether the connection came in by the controller's listener.
+    pub controller: bool,
+}
+
+/// One request.
+pub struct Context {
+    pub handles: Arc<Handles>,
+    pub peer: Arc<Peer>,
+    pub prefix: Prefix,
+    pub client_id: Option<CompactString>,
+}
+
+/// What this node offers to handlers.
+pub struct Handles {
+    pub node_id: NodeId,
+    pub cluster_id: CompactString,
+    pub clock: SharedClock,
+    pub features: Features,
+    pub kraft_version: i16,
+    pub replicas: Arc<Replicas>,
+    pub hosting: Arc<Hosting>,
+    pub sessions: Sessions,
+    pub producer_ids: ProducerIds,
+    pub loggers: Box<dyn Loggers + Send + Sync>,
+    pub published: Arc<Published>,
+    /// As the metadata log overlays the file.
+    pub live: RwLock<Arc<LiveConfig>>,
+    pub quorum: QuorumHandle,
+    pub channel: Arc<dyn ControllerChannel>,
+    /// Where the ids of fetch sessions come from; seeded by chance.
+    pub session_seed: AtomicU64,
+}
+
+impl Handles {
+    /// The cluster as this broker knows it. A handler takes it once and reads it to its end.
+    pub fn image(&self) -> Arc<Image> {
+        self.published.image()
+    }
+
+    pub fn live(&self) -> Arc<LiveConfig> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        self.live().current().clone()
+    }
+
+    /// An id for a producer, out of the block that the controller gave this broker.
+    pub async fn next_producer_id(&self) -> Result<ProducerId, ErrorCode> {
+        self.producer_ids.next(|| self.fetch_producer_ids()).await
+    }
+
+    async fn fetch_producer_ids(&self) -> Result<Range<ProducerId>, ErrorCode> {
+        let epoch = self.image().broker(self.node_id).map(|broker| broker.epoch);
+        let request = AllocateProducerIdsRequest {
+            broker_id: self.node_id,
+            broker_epoch: epoch.ok_or(ErrorCode::CoordinatorNotAvailable)?,
+        };
+        let block = self.channel.allocate_producer_ids(request).await;
+        let block = block.map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
+        match ErrorCode::from_code(block.error_code) {
+            ErrorCode::None => {
+                let first = block.producer_id_start;
+                Ok(first..first.saturating_add(block.producer_id_len.into()))
+            }
+            _ => Err(ErrorCode::CoordinatorNotAvailable),
+        }
+    }
+
+    /// An id that nobody guesses; the session cache takes the next free one.
+    pub fn random_session_id(&self) -> i32 {
+        let mut bits = self.session_seed.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits >> 33) as i32).max(1)
+    }
+
+    /// What the metadata log holds for a resource.
+    pub fn stored_configs(&self, kind: ResourceKind, name: &str) -> Properties {
+        let image = self.image();
+        let held = image.config(&ConfigResource::new(kind, name));
+        let pairs = held.into_iter().flat_map(|values| values.iter());
+        pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+}
+
+impl Context {
+    /// An unfenced broker, and where it listens for clients like this one.
+    pub fn endpoint_of<'a>(&self, image: &'a Image, broker: NodeId) -> Option<(&'a Arc<Broker>, &'a Endpoint)> {
+        image.reachable(broker, &self.peer.listener)
+    }
+
+    /// Brokers name one of them as the controller: whichever it is passes requests on to the real one.
+    pub fn any_broker(&self, image: &Image) -> NodeId {
+        let own = image.reachable(self.handles.node_id, &self.peer.listener);
+        let any = own.or_else(|| image.reachable_brokers(&self.peer.listener).next());
+        any.map_or(-1, |(broker, _)| broker.id)
+    }
+
+    /// Has the controller decide, and answers once this broker has seen what came of it: a client reads its own writes.
+    pub async fn control<R: Controlled>(&self, request: R) -> Result<R::Answer, Stopped> {
+        let (version, forwarded) = (self.prefix.version, !self.peer.controller);
+        let decide = |controller: &Controller, moment: &mut Moment<'_>| {
+            let caller = Caller {
+                version,
+                rights: &AllRights,
+                forwarded,
+            };
+            request.decide(controller, moment, &caller)
+        };
+        let done = self.handles.quorum.submit(decide).await?;
+        self.handles.published.wait_for(done.offset).await;
+        Ok(done.reply)
+    }
+}
+
+/// A request that only the active controller can answer.
+pub trait Controlled: Message + Send + 'static {
+    type Answer: Message + Send + 'static;
+
+    fn decide(&self, controller: &Controller, moment: &mut Moment<'_>, caller: &Caller<'_>) -> Outcome<Self::Answer>;
+}

@@ -1,0 +1,66 @@
+//! DescribeQuorum (key 55, v0–2): who leads the metadata quorum, and how far its voters are (KIP-595, KIP-853).
+
+use crate::api::context::Context;
+use crate::schema::describe_quorum_request::DescribeQuorumRequest;
+use crate::schema::describe_quorum_response::DescribeQuorumResponse;
+use crate::schema::describe_quorum_response::Listener;
+use crate::schema::describe_quorum_response::Node;
+use crate::schema::describe_quorum_response::PartitionData;
+use crate::schema::describe_quorum_response::ReplicaState;
+use crate::schema::describe_quorum_response::TopicData;
+use crate::types::ErrorCode;
+
+const METADATA_TOPIC: &str = "__cluster_metadata";
+
+pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
+    let topics = request.topics.iter().map(|topic| {
+        let describe = |index: i32| match (topic.topic_name.as_str(), index) {
+            (METADATA_TOPIC, 0) => describe(cx),
+            _ => PartitionData {
+                partition_index: index,
+                error_code: ErrorCode::UnknownTopicOrPartition.code(),
+                ..PartitionData::default()
+            },
+        };
+        let partitions = topic.partitions.iter().map(|partition| describe(partition.partition_index));
+        TopicData { topic_name: topic.topic_name.clone(), partitions: partitions.collect() }
+    });
+    let topics = topics.collect();
+    DescribeQuorumResponse { topics, nodes: nodes(cx), ..DescribeQuorumResponse::default() }
+}
+
+fn describe(cx: &Context) -> PartitionData {
+    let status = cx.handles.quorum.status();
+    let now = cx.handles.clock.now();
+    let leader = ReplicaState {
+        replica_id: status.leader_id,
+        replica_directory_id: status.voter_directory,
+        log_end_offset: status.log_end,
+        last_fetch_timestamp: now,
+        last_caught_up_timestamp: now,
+    };
+    PartitionData {
+        leader_id: status.leader_id,
+        leader_epoch: status.leader_epoch,
+        high_watermark: status.high_watermark,
+        current_voters: vec![leader],
+        ..PartitionData::default()
+    }
+}
+
+fn nodes(cx: &Context) -> Vec<Node> {
+    let image = cx.handles.image();
+    let nodes = image.controllers().map(|controller| Node {
+        node_id: controller.id,
+        listeners: controller
+            .endpoints
+            .iter()
+            .map(|endpoint| Listener {
+                name: endpoint.listener.clone(),
+                host: endpoint.host.clone(),
+                port: endpoint.port,
+            })
+            .collect(),
+    });
+    nodes.collect()
+}

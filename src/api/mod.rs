@@ -1,0 +1,194 @@
+//! One file per API key, named as Kafka names it, and the table that leads to them. ApiVersions answers from it too.
+
+pub mod context;
+
+use crate::api::context::Context;
+use crate::api::context::Handles;
+use crate::api::context::Peer;
+use crate::protocol::header;
+use crate::protocol::header::Prefix;
+use crate::runtime::quorum::Stopped;
+use crate::schema::Message;
+use crate::schema::wire::DecodeError;
+use crate::schema::wire::Reader;
+use crate::schema::writer::Part;
+use bytes::Bytes;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Which listeners serve an API.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Broker,
+    Controller,
+    Both,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+pub struct Api {
+    pub key: i16,
+    /// What ApiVersions tells.
+    pub advertised: (i16, i16),
+    /// What can be decoded: old producers want to see Produce 0, which nobody sends.
+    first_served: i16,
+    first_flexible: i16,
+    on: On,
+    run: fn(Context, Reader) -> Result<Answering, DecodeError>,
+}
+
+impl Api {
+    pub fn is_on(&self, controller: bool) -> bool {
+        match self.on {
+            On::Both => true,
+            On::Broker => !controller,
+            On::Controller => controller,
+        }
+    }
+
+    fn serves(&self, version: i16) -> bool {
+        (self.first_served..=self.advertised.1).contains(&version)
+    }
+}
+
+macro_rules! apis {
+    ($($on:ident $module:ident $schema:ident::$request:ident $first:literal..=$last:literal;)*) => {
+        $(pub mod $module;)*
+
+        pub static APIS: &[Api] = &[$({
+            use crate::schema::$schema::$request as Request;
+            Api {
+                key: Request::KEY,
+                advertised: ($first, $last),
+                first_served: Request::FIRST_VERSION,
+                first_flexible: Request::FIRST_FLEXIBLE,
+                on: On::$on,
+                run: |cx, mut reader| {
+                    let request = Request::decode(&mut reader, cx.prefix.version)?;
+                    Ok(Box::pin(async move {
+                        let prefix = cx.prefix;
+                        $module::handle(&cx, request).await.into_outcome(prefix)
+                    }))
+                },
+            }
+        }),*];
+    };
+}
+
+apis! {
+    Broker produce produce_request::ProduceRequest 0..=13;
+    Broker fetch fetch_request::FetchRequest 4..=18;
+    Broker list_offsets list_offsets_request::ListOffsetsRequest 1..=11;
+    Broker metadata metadata_request::MetadataRequest 0..=13;
+    Both api_versions api_versions_request::ApiVersionsRequest 0..=4;
+    Both create_topics create_topics_request::CreateTopicsRequest 2..=7;
+    Both delete_topics delete_topics_request::DeleteTopicsRequest 1..=6;
+    Broker delete_records delete_records_request::DeleteRecordsRequest 0..=2;
+    Broker init_producer_id init_producer_id_request::InitProducerIdRequest 0..=5;
+    Broker offset_for_leader_epoch offset_for_leader_epoch_request::OffsetForLeaderEpochRequest 2..=4;
+    Both describe_configs describe_configs_request::DescribeConfigsRequest 1..=4;
+    Both alter_configs alter_configs_request::AlterConfigsRequest 0..=2;
+    Broker alter_replica_log_dirs alter_replica_log_dirs_request::AlterReplicaLogDirsRequest 1..=2;
+    Broker describe_log_dirs describe_log_dirs_request::DescribeLogDirsRequest 1..=5;
+    Both create_partitions create_partitions_request::CreatePartitionsRequest 0..=3;
+    Both elect_leaders elect_leaders_request::ElectLeadersRequest 0..=2;
+    Both incremental_alter_configs incremental_alter_configs_request::IncrementalAlterConfigsRequest 0..=1;
+    Both alter_partition_reassignments alter_partition_reassignments_request::AlterPartitionReassignmentsRequest 0..=1;
+    Both list_partition_reassignments list_partition_reassignments_request::ListPartitionReassignmentsRequest 0..=0;
+    Broker describe_client_quotas describe_client_quotas_request::DescribeClientQuotasRequest 0..=1;
+    Both alter_client_quotas alter_client_quotas_request::AlterClientQuotasRequest 0..=1;
+    Both describe_user_scram_credentials describe_user_scram_credentials_request::DescribeUserScramCredentialsRequest 0..=0;
+    Both alter_user_scram_credentials alter_user_scram_credentials_request::AlterUserScramCredentialsRequest 0..=0;
+    Both describe_quorum describe_quorum_request::DescribeQuorumRequest 0..=2;
+    Both update_features update_features_request::UpdateFeaturesRequest 0..=2;
+    Both describe_cluster describe_cluster_request::DescribeClusterRequest 0..=2;
+    Broker describe_producers describe_producers_request::DescribeProducersRequest 0..=0;
+    Both unregister_broker unregister_broker_request::UnregisterBrokerRequest 0..=0;
+    Broker list_config_resources list_config_resources_request::ListConfigResourcesRequest 0..=1;
+    Broker describe_topic_partitions describe_topic_partitions_request::DescribeTopicPartitionsRequest 0..=0;
+}
+
+/// What becomes of a request.
+pub enum Outcome {
+    Answer(Vec<Part>),
+    /// Nothing is sent: a Produce that wants no acknowledgement.
+    Silence,
+    /// Nothing is sent, and the connection ends.
+    Close(String),
+}
+
+/// What a handler returns: mostly just the answer.
+trait IntoOutcome {
+    fn into_outcome(self, prefix: Prefix) -> Outcome;
+}
+
+impl<T: Message> IntoOutcome for T {
+    fn into_outcome(self, prefix: Prefix) -> Outcome {
+        let mut writer = header::answer(prefix, prefix.version >= T::FIRST_FLEXIBLE, 256);
+        self.encode(&mut writer, prefix.version);
+        Outcome::Answer(writer.into_parts())
+    }
+}
+
+/// For handlers that do not always answer.
+pub enum Reply<T> {
+    Send(T),
+    Silence,
+    Close(String),
+}
+
+impl<T: Message> IntoOutcome for Reply<T> {
+    fn into_outcome(self, prefix: Prefix) -> Outcome {
+        match self {
+            Reply::Send(answer) => answer.into_outcome(prefix),
+            Reply::Silence => Outcome::Silence,
+            Reply::Close(reason) => Outcome::Close(reason),
+        }
+    }
+}
+
+/// Nothing can be said of a command that a stopping controller may or may not have carried out.
+impl<T: Message> IntoOutcome for Result<T, Stopped> {
+    fn into_outcome(self, prefix: Prefix) -> Outcome {
+        match self {
+            Ok(answer) => answer.into_outcome(prefix),
+            Err(stopped) => Outcome::Close(stopped.to_string()),
+        }
+    }
+}
+
+/// Answers one frame. What is not served ends the connection, as in Kafka; only ApiVersions tells its versions instead.
+pub async fn answer(handles: &Arc<Handles>, peer: &Arc<Peer>, frame: Bytes) -> Outcome {
+    match begin(handles, peer, frame) {
+        Ok(answering) => answering.await,
+        Err(outcome) => outcome,
+    }
+}
+
+fn begin(handles: &Arc<Handles>, peer: &Arc<Peer>, frame: Bytes) -> Result<Answering, Outcome> {
+    let close = |reason: String| Outcome::Close(reason);
+    let prefix = Prefix::read(&frame).ok_or_else(|| close("a request without a whole header".into()))?;
+    let (key, version) = (prefix.key, prefix.version);
+    let found = APIS.iter().find(|api| api.key == key && api.is_on(peer.controller));
+    let api = found.ok_or_else(|| close(format!("API key {key} is not served here")))?;
+    if !api.serves(version) {
+        return Err(match key {
+            header::API_VERSIONS => api_versions::refuse(prefix),
+            _ => close(format!("version {version} of API key {key} is not served")),
+        });
+    }
+    let mut reader = Reader::new(frame);
+    let malformed = |error| {
+        close(format!(
+            "a malformed request (API key {key}, version {version}): {error}"
+        ))
+    };
+    let client_id = header::client_id(&mut reader, version >= api.first_flexible).map_err(malformed)?;
+    let cx = Context {
+        handles: handles.clone(),
+        peer: peer.clone(),
+        prefix,
+        client_id,
+    };
+    (api.run)(cx, reader).map_err(malformed)
+}
