@@ -27,6 +27,7 @@ use crate::schema::create_topics_response::CreateTopicsResponse;
 use crate::schema::topic_record::TopicRecord;
 use crate::types::ErrorCode;
 use crate::types::NodeId;
+use crate::types::Uuid;
 use compact_str::CompactString;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -121,7 +122,7 @@ impl Controller {
             false => self.assigned_partitions(topic)?,
             true => self.placed_partitions(moment, topic)?,
         };
-        let topic_id = moment.random.uuid();
+        let topic_id = self.fresh_topic_id(moment);
         let result = CreatableTopicResult {
             topic_id,
             ..self.describe_new(caller, topic, &partitions)
@@ -141,6 +142,15 @@ impl Controller {
                 .map(|partition| partition.to_record(topic_id, level, elr).into()),
         );
         Ok(result)
+    }
+
+    fn fresh_topic_id(&self, moment: &mut Moment<'_>) -> Uuid {
+        loop {
+            let id = moment.random.uuid();
+            if self.image().topic_by_id(id).is_none() {
+                return id;
+            }
+        }
     }
 
     fn check_new_name(&self, name: &str) -> Result<(), Refusal> {

@@ -368,7 +368,10 @@ impl Loading<'_> {
             now,
         };
         let (log, report) = Log::open(place, Arc::new(settings.for_log()), &how)?;
-        self.warnings.extend(report.warnings);
+        // A folder fresh from formatting has none of the log's own files.
+        if log.end_offset() > 0 {
+            self.warnings.extend(report.warnings);
+        }
         if let Some(damaged) = report.damaged.iter().find(|damaged| damaged.next_offset > from) {
             let file = damaged.file.display();
             return Err(failed(

@@ -1,6 +1,6 @@
 //! The metadata quorum of one voter: decisions of the controller become durable here, one after the other.
 //!
-//! Order: decide, append, apply to the controller, flush, move the high watermark, answer. What is not on the disk is
+//! Order: decide, apply to the controller, append, flush, move the high watermark, answer. What is not on the disk is
 //! never told, not even in a refusal that rests on it. Many commands share one flush.
 
 use crate::clock::SharedClock;
@@ -143,9 +143,10 @@ impl Quorum {
         controller.passed(end - 1, store.epoch());
         let records = controller.activation_records(&bootstrap);
         if !records.is_empty() {
-            let (base, _) = store.append(&records, level(&controller, &records), now)?;
-            let applied = controller.apply(base, store.epoch(), &records);
+            let level = level(&controller, &records);
+            let applied = controller.apply(controller.end(), store.epoch(), &records);
             applied.map_err(|error| StoreError::contradiction(&error))?;
+            store.append(&records, level, now)?;
         }
         store.flush(controller.end(), now)?;
         let (committed, _) = controller.publish();
@@ -289,14 +290,14 @@ impl Shared {
 
     fn append(&self, state: &mut State, records: Vec<MetadataRecord>, now: Timestamp) -> Result<(), StoreError> {
         let epoch = self.store.epoch();
-        let (base_offset, size) = self.store.append(&records, level(&state.controller, &records), now)?;
-        assert_eq!(
-            base_offset,
-            state.controller.end(),
-            "the log and the controller count alike"
-        );
+        let base_offset = state.controller.end();
+        let level = level(&state.controller, &records);
+        // Applied first, so that records which contradict each other never reach the log; if they do, or if the log
+        // fails, the quorum stops and nobody sees what was applied.
         let applied = state.controller.apply(base_offset, epoch, &records);
         applied.map_err(|error| StoreError::contradiction(&error))?;
+        let (appended_at, size) = self.store.append(&records, level, now)?;
+        assert_eq!(appended_at, base_offset, "the log and the controller count alike");
         let last_offset = state.controller.end() - 1;
         let batch = Arc::new(MetadataBatch {
             base_offset,
@@ -411,6 +412,7 @@ mod tests {
     use crate::schema::create_topics_request::CreatableTopic;
     use crate::schema::create_topics_request::CreateTopicsRequest;
     use crate::schema::no_op_record::NoOpRecord;
+    use crate::schema::remove_topic_record::RemoveTopicRecord;
 
     fn no_op(controller: &Controller, _: &mut Moment<'_>) -> Outcome<Offset> {
         Outcome::of(vec![NoOpRecord::default().into()], controller.end())
@@ -471,6 +473,28 @@ mod tests {
         let handle = quorum.handle();
         quorum.stop().await.unwrap();
         assert_eq!(handle.submit(no_op).await.unwrap_err(), Stopped);
+    }
+
+    #[tokio::test]
+    async fn records_that_contradict_the_log_stop_the_quorum_and_are_not_written() {
+        let folder = Folder::formatted();
+        let quorum = folder.start(&[]);
+        let handle = quorum.handle();
+        let contradiction = |_: &Controller, _: &mut Moment<'_>| {
+            Outcome::of(
+                vec![
+                    RemoveTopicRecord {
+                        topic_id: Uuid([9; 16]),
+                    }
+                    .into(),
+                ],
+                (),
+            )
+        };
+        assert_eq!(handle.submit(contradiction).await.unwrap_err(), Stopped);
+        assert_eq!(handle.submit(no_op).await.unwrap_err(), Stopped);
+        drop(quorum);
+        assert!(folder.open().is_ok());
     }
 
     #[tokio::test]
