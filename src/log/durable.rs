@@ -83,7 +83,9 @@ impl Log {
                 }
             }
             if folder_changed {
-                replace::sync_folder(&self.folder.path())?;
+                let path = self.folder.path();
+                replace::sync_folder(&path)?;
+                path.parent().map_or(Ok(()), replace::sync_folder)?;
             }
             self.recovery_point.fetch_max(up_to, Ordering::AcqRel);
         }

@@ -60,9 +60,10 @@ pub struct Skimmed {
     pub value_size: i32,
 }
 
-/// Reads over one record. The length in front is checked against what its fields take.
+/// Reads over one record. It must be exactly as long as it says: whoever consumes it goes by that.
 pub fn skim(source: &mut impl Source) -> Option<Skimmed> {
-    let _length = source.varint()?;
+    let length = u64::try_from(source.varint()?).ok()?;
+    let start = source.taken();
     let attributes = source.byte()? as i8;
     let timestamp_delta = source.varlong()?;
     let offset_delta = source.varint()?;
@@ -77,22 +78,14 @@ pub fn skim(source: &mut impl Source) -> Option<Skimmed> {
         source.skip(usize::try_from(key).ok()?)?;
         skip_nullable(source)?;
     }
-    Some(Skimmed {
+    let whole = source.taken().wrapping_sub(start) == length;
+    whole.then_some(Skimmed {
         attributes,
         timestamp_delta,
         offset_delta,
         key_size,
         value_size,
     })
-}
-
-/// As `skim`, from memory: here a record must also be exactly as long as it says.
-pub fn skim_exact(bytes: &mut &[u8]) -> Option<Skimmed> {
-    let mut ahead = *bytes;
-    let length = usize::try_from(ahead.varint()?).ok()?;
-    let end = ahead.len().checked_sub(length)?;
-    let record = skim(bytes)?;
-    (bytes.len() == end).then_some(record)
 }
 
 /// Takes one whole record from the front of `bytes`.

@@ -17,7 +17,6 @@ use crate::record::reader::RecordFault;
 use crate::record::reader::Skimmed;
 use crate::record::reader::read_record;
 use crate::record::reader::skim;
-use crate::record::reader::skim_exact;
 use crate::record::varint::Source;
 use crate::record::varint::Stream;
 use crate::types::ErrorCode;
@@ -291,7 +290,7 @@ impl Check<'_> {
         };
         if source == Codec::None {
             let mut rest = self.batch.body;
-            let walk = self.walk_with(|| skim_exact(&mut rest), kind)?;
+            let walk = self.walk_with(|| skim(&mut rest), kind)?;
             return if rest.is_empty() {
                 Ok(walk)
             } else {
@@ -302,13 +301,12 @@ impl Check<'_> {
         let plain = compress::decompressor(source, self.batch.body).map_err(failed)?;
         let mut stream = Stream::new(BufReader::with_capacity(WINDOW, plain.take(WALK_LIMIT)));
         let walk = self.walk_with(|| skim(&mut stream), kind);
-        if stream.failure.is_some() {
-            return Err(self.fault(RecordFault::Decompression));
-        }
-        let walk = walk?;
-        match stream.byte() {
-            Some(_) => Err(self.fault(RecordFault::TooMany)),
-            None => Ok(walk),
+        // Asked for before the verdict: only behind the last record do some codecs find out that all was wrong.
+        let rest = if walk.is_ok() { stream.byte() } else { None };
+        match (stream.failure, rest) {
+            (Some(_), _) => Err(self.fault(RecordFault::Decompression)),
+            (None, Some(_)) => Err(self.fault(RecordFault::TooMany)),
+            (None, None) => walk,
         }
     }
 

@@ -7,6 +7,8 @@ use std::io::BufRead;
 pub trait Source {
     fn byte(&mut self) -> Option<u8>;
     fn skip(&mut self, count: usize) -> Option<()>;
+    /// Grows by one with each byte taken; only differences mean anything.
+    fn taken(&self) -> u64;
 
     fn varlong(&mut self) -> Option<i64> {
         let mut value: u64 = 0;
@@ -44,18 +46,27 @@ impl Source for &[u8] {
         *self = self.get(count..)?;
         Some(())
     }
+
+    fn taken(&self) -> u64 {
+        (self.len() as u64).wrapping_neg()
+    }
 }
 
 /// Records that come out of a decompressor a window at a time, so that memory does not grow with the batch.
 pub struct Stream<R> {
     input: R,
+    taken: u64,
     /// Set by the decompressor's own complaint; the end of the input is none.
     pub failure: Option<io::Error>,
 }
 
 impl<R: BufRead> Stream<R> {
     pub fn new(input: R) -> Stream<R> {
-        Stream { input, failure: None }
+        Stream {
+            input,
+            taken: 0,
+            failure: None,
+        }
     }
 
     fn window(&mut self) -> Option<&[u8]> {
@@ -69,9 +80,14 @@ impl<R: BufRead> Stream<R> {
 }
 
 impl<R: BufRead> Source for Stream<R> {
+    fn taken(&self) -> u64 {
+        self.taken
+    }
+
     fn byte(&mut self) -> Option<u8> {
         let byte = *self.window()?.first()?;
         self.input.consume(1);
+        self.taken += 1;
         Some(byte)
     }
 
@@ -79,6 +95,7 @@ impl<R: BufRead> Source for Stream<R> {
         while count > 0 {
             let step = self.window()?.len().min(count);
             self.input.consume(step);
+            self.taken += step as u64;
             count -= step;
         }
         Some(())

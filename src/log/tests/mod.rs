@@ -4,6 +4,7 @@ mod appending;
 mod damage;
 mod folders;
 mod golden;
+mod noise;
 mod producing;
 mod retaining;
 mod together;
