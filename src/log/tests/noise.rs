@@ -54,7 +54,7 @@ impl Chance {
                     .iter_mut()
                     .skip(at)
                     .take(1)
-                    .for_each(|byte| *byte ^= 1 << self.0 % 8),
+                    .for_each(|byte| *byte ^= 1 << (self.0 % 8)),
             }
         }
     }
