@@ -238,7 +238,10 @@ impl Field {
 
     fn rust_default(&self) -> String {
         match (self.default.as_str(), self.nullable.is_some()) {
-            ("" | "null", true) => "None".into(),
+            ("null", true) => "None".into(),
+            // Without a default of its own a field is empty, not null, even where null is allowed.
+            ("", true) if self.array || !self.is_struct() => "Some(Default::default())".into(),
+            ("", true) => "None".into(),
             ("", false) => "Default::default()".into(),
             (text, true) => format!("Some({text:?}.into())"),
             (text, false) if self.base == "string" => format!("{text:?}.into()"),

@@ -75,6 +75,7 @@ impl Rules<'_> {
         }
         match name {
             "cluster_id" | "host" | "log_dir" => format!("<{name}>"),
+            "batch_index_error_message" => without_limits(text),
             _ => text.into(),
         }
     }
@@ -95,6 +96,12 @@ impl Rules<'_> {
             json!(number)
         }
     }
+}
+
+/// Limits of time are counted from now.
+fn without_limits(text: &str) -> String {
+    text.split_once("within [")
+        .map_or(text.into(), |(what, _)| format!("{what}within [...]"))
 }
 
 fn is_to_come(array: &str, element: &Value) -> bool {

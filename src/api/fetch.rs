@@ -158,38 +158,49 @@ impl Read {
 
 fn read(cx: &Context, partitions: &[(Key, Wanted)], limits: &Limits) -> Read {
     let image = cx.handles.image();
-    let mut read = Read { answers: Vec::with_capacity(partitions.len()), bytes: 0, urgent: false };
+    let mut read = Read {
+        answers: Vec::with_capacity(partitions.len()),
+        bytes: 0,
+        urgent: false,
+    };
     let mut left = limits.max_bytes;
     for (key, wanted) in partitions {
-        // The first batch is given whole, however large: a reader must be able to go on.
-        let at_least_one = read.bytes == 0;
-        let answer = match read_partition(cx, &image, key, wanted, (left, at_least_one, limits.upto)) {
-            Ok(answer) => answer,
-            Err(error) => failed(error),
+        let reading = Reading {
+            wanted: *wanted,
+            max_bytes: left.min(wanted.max_bytes.max(0) as u32),
+            // The first batch is given whole, however large: a reader must be able to go on.
+            at_least_one: read.bytes == 0,
+            upto: limits.upto,
         };
+        let answer = read_partition(cx, &image, key, &reading);
         let bytes = answer.records.as_ref().map_or(0, Records::len);
         left = left.saturating_sub(bytes as u32);
         read.bytes += bytes;
         read.urgent |= answer.error_code != 0 || answer.diverging_epoch.end_offset >= 0;
-        read.answers.push((key.clone(), PartitionData { partition_index: key.partition, ..answer }));
+        let partition_index = key.partition;
+        read.answers.push((key.clone(), PartitionData { partition_index, ..answer }));
     }
     read
 }
 
-fn read_partition(
-    cx: &Context,
-    image: &Image,
-    key: &Key,
-    wanted: &Wanted,
-    (left, at_least_one, upto): (u32, bool, Upto),
-) -> Result<PartitionData, ErrorCode> {
-    let id = topic_id(cx, image, key)?;
-    if image.partition(id, key.partition).is_none() {
-        return Err(ErrorCode::UnknownTopicOrPartition);
+fn read_partition(cx: &Context, image: &Image, key: &Key, reading: &Reading) -> PartitionData {
+    let known = topic_id(cx, image, key).and_then(|id| match image.partition(id, key.partition) {
+        Some(_) => Ok(id),
+        None => Err(ErrorCode::UnknownTopicOrPartition),
+    });
+    let id = match known {
+        Ok(id) => id,
+        Err(error) => return failed(error),
+    };
+    let found = cx.handles.replicas.find(image, id, key.partition);
+    match found.and_then(|partition| partition.read(reading)) {
+        Ok(answer) => answer,
+        // Kafka sends null here, and an empty list where it did not get as far as reading.
+        Err(error) => PartitionData {
+            aborted_transactions: None,
+            ..failed(error)
+        },
     }
-    let partition = cx.handles.replicas.find(image, id, key.partition)?;
-    let max_bytes = left.min(wanted.max_bytes.max(0) as u32);
-    partition.read(&Reading { wanted: *wanted, max_bytes, at_least_one, upto })
 }
 
 fn topic_id(cx: &Context, image: &Image, key: &Key) -> Result<Uuid, ErrorCode> {

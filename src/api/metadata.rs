@@ -86,6 +86,7 @@ async fn answer_topics(cx: &Context, image: &Image, asked: &Asked, may_create: b
                 Some(topic) => describe(cx, image, topic),
                 None => MetadataResponseTopic {
                     error_code: ErrorCode::UnknownTopicId.code(),
+                    name: None,
                     topic_id: *id,
                     ..MetadataResponseTopic::default()
                 },

@@ -32,6 +32,9 @@ use tokio::task::spawn_blocking;
 const ADMIN_CLIENT: &str = "__admin_client";
 
 pub async fn handle(cx: &Context, request: ProduceRequest) -> Reply<ProduceResponse> {
+    if let Err(rejection) = check_framing(&request) {
+        return refuse_whole(&request, &rejection);
+    }
     let image = cx.handles.image();
     let mut appender = Appender { cx, image: &image, acks: request.acks, to_flush: Vec::new() };
     let topics = request.topic_data.iter().map(|topic| appender.append_topic(topic));
@@ -48,6 +51,35 @@ pub async fn handle(cx: &Context, request: ProduceRequest) -> Reply<ProduceRespo
         name_leaders(cx, &image, &mut response);
     }
     Reply::Send(response)
+}
+
+/// Bytes that are no batches at all.
+fn check_framing(request: &ProduceRequest) -> Result<(), Rejection> {
+    let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let mut records = partitions.filter_map(|partition| match &partition.records {
+        Some(Records::Bytes(records)) => Some(records),
+        _ => None,
+    });
+    records.try_for_each(|records| validate::framed(records))
+}
+
+fn refuse_whole(request: &ProduceRequest, rejection: &Rejection) -> Reply<ProduceResponse> {
+    let responses = request.topic_data.iter().map(|topic| {
+        let refused = topic.partition_data.iter().map(|data| {
+            let message = Some(rejection.message.as_str().into());
+            encode(data.index, Err(Refusal { message, ..Refusal::from(rejection.code) }))
+        });
+        TopicProduceResponse {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partition_responses: refused.collect(),
+        }
+    });
+    let response = ProduceResponse { responses: responses.collect(), ..ProduceResponse::default() };
+    match request.acks {
+        0 => unanswered(&response),
+        _ => Reply::Send(response),
+    }
 }
 
 /// `flush.messages` wants these on the disk before they are acknowledged.

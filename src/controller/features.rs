@@ -84,6 +84,7 @@ impl Controller {
         };
         let response = UpdateFeaturesResponse {
             results,
+            error_message: None,
             ..Default::default()
         };
         if request.validate_only {

@@ -48,6 +48,7 @@ impl Controller {
         let mut response = AlterPartitionReassignmentsResponse {
             allow_replication_factor_change: request.allow_replication_factor_change,
             responses,
+            error_message: None,
             ..Default::default()
         };
         if let Err(refusal) = Controller::bounded(&records) {
@@ -95,7 +96,7 @@ impl Controller {
 
     fn cancel_reassignment(&self, topic: &Topic, partition: &Partition) -> Result<Option<MetadataRecord>, Refusal> {
         if !partition.is_reassigning() {
-            return Err(Refusal::plain(ErrorCode::NoReassignmentInProgress));
+            return Err(Refusal::bare(ErrorCode::NoReassignmentInProgress));
         }
         let refuse = |message: String| Refusal::new(ErrorCode::InvalidReplicaAssignment, message);
         let original = |list: &[NodeId]| {
@@ -177,6 +178,7 @@ impl Controller {
             .collect();
         ListPartitionReassignmentsResponse {
             topics,
+            error_message: None,
             ..Default::default()
         }
     }

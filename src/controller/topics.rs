@@ -328,6 +328,7 @@ impl Controller {
             num_partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
             replication_factor: i16::try_from(factor).unwrap_or(i16::MAX),
             configs: Some(configs.collect()),
+            error_message: None,
             ..Default::default()
         }
     }
@@ -336,6 +337,7 @@ impl Controller {
 fn empty_result() -> CreatableTopicResult {
     CreatableTopicResult {
         configs: Some(Vec::new()),
+        error_message: None,
         ..Default::default()
     }
 }

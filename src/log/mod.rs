@@ -5,7 +5,9 @@
 mod append;
 pub mod dir;
 pub mod dirs;
+mod durable;
 pub mod epochs;
+mod history;
 mod inventory;
 mod keeping;
 mod loading;

@@ -4,6 +4,7 @@
 //! Nothing below the recovery point is ever cut off.
 
 use crate::log::epochs::Epochs;
+use crate::log::history::Load;
 use crate::log::inventory::Files;
 use crate::log::inventory::Inventory;
 use crate::log::producers::Producers;
@@ -15,12 +16,10 @@ use crate::log::replica::Log;
 use crate::log::replica::Place;
 use crate::log::replica::Writer;
 use crate::log::settings::LogSettings;
-use crate::record::header::BatchHeader;
 use crate::storage::epoch_checkpoint;
 use crate::storage::folder;
 use crate::storage::folder::Folder;
 use crate::storage::partition_metadata;
-use crate::storage::producer_snapshot;
 use crate::storage::replace::read_small;
 use crate::storage::replace::remove_if_there;
 use crate::storage::replace::replace;
@@ -81,6 +80,7 @@ impl Log {
             settings: &settings,
             how,
             report: OpenReport::default(),
+            doubtful: Vec::new(),
         };
         opening.note_strange(&inventory);
         opening.identity(inventory.segments.is_empty())?;
@@ -121,6 +121,8 @@ struct Opening<'a> {
     settings: &'a Arc<LogSettings>,
     how: &'a OpenHow,
     report: OpenReport,
+    /// Segments whose lists of aborted transactions cannot be trusted.
+    doubtful: Vec<Offset>,
 }
 
 impl Opening<'_> {
@@ -159,6 +161,11 @@ impl Opening<'_> {
     fn begin(&mut self, inventory: Inventory) -> io::Result<Beginning> {
         let mut segments = self.segments(&inventory)?;
         let (mut epochs, rebuild_epochs) = self.epochs(&inventory)?;
+        let last_has_list = inventory
+            .segments
+            .values()
+            .next_back()
+            .is_some_and(|files| files.txn_index.is_some());
         let snapshots = inventory.snapshots;
         let first_scanned = self.first_scanned(&segments)?;
         if rebuild_epochs {
@@ -184,9 +191,16 @@ impl Opening<'_> {
                     epochs = recover::epochs_of(&segments)?;
                 }
                 let (producers, snapshot) = self.load(&segments, end, &snapshots)?;
+                if let Some(last) = segments
+                    .last()
+                    .filter(|_| producers.saw_transactions() && !last_has_list)
+                {
+                    self.doubtful.push(last.base_offset);
+                }
                 (producers, snapshot, end)
             }
         };
+        self.mend_txn_indexes(&segments[..first_scanned.unwrap_or(segments.len())], &snapshots)?;
         let cut = epochs.truncate_end(end_offset.saturating_add(1));
         if cut || rebuild_epochs || epochs != before {
             let text = epoch_checkpoint::encode(epochs.entries());
@@ -266,10 +280,8 @@ impl Opening<'_> {
             segment.index.file.adopt(0);
             segment.time_index.file.adopt(0);
         }
-        if !segment.txn_index.file.adopt(files.txn_index.unwrap_or(0)) {
-            self.warn(format!(
-                "the index of aborted transactions of segment {base} has a wrong length"
-            ));
+        if !segment.txn_index.file.adopt(files.txn_index.unwrap_or(0)) || segment.txn_index.all()?.is_none() {
+            self.doubtful.push(base);
         }
         Ok(segment)
     }
@@ -346,6 +358,26 @@ impl Opening<'_> {
         }
     }
 
+    /// Makes lists of aborted transactions anew that cannot be trusted: without them aborted records would be served.
+    fn mend_txn_indexes(&mut self, segments: &[Arc<Segment>], snapshots: &BTreeMap<Offset, PathBuf>) -> io::Result<()> {
+        let doubtful = std::mem::take(&mut self.doubtful);
+        for segment in segments
+            .iter()
+            .filter(|segment| doubtful.contains(&segment.base_offset))
+        {
+            self.warn(format!(
+                "the list of aborted transactions of segment {} is made anew",
+                segment.base_offset
+            ));
+            let (producers, _) = self.load(segments, segment.base_offset, snapshots)?;
+            let mut replay = Replay::new(producers, Epochs::default(), self.how.now);
+            replay.walk(segment, 0, Offset::MAX)?;
+            segment.txn_index.rewrite(&replay.aborted)?;
+            segment.txn_index.file.create()?;
+        }
+        Ok(())
+    }
+
     fn load(
         &mut self,
         segments: &[Arc<Segment>],
@@ -404,108 +436,6 @@ impl Opening<'_> {
             if !begins && Some(*offset) != latest {
                 remove_if_there(path)?;
             }
-        }
-        Ok(())
-    }
-}
-
-/// Finds out what the producers of a log were at an offset.
-struct Load<'a> {
-    segments: &'a [Arc<Segment>],
-    until: Offset,
-    now: Timestamp,
-    warnings: &'a mut Vec<String>,
-}
-
-/// How far before a snapshot its producers' earlier batches are looked for, step by step.
-const LOOK_BACK: [u64; 3] = [64 << 10, 512 << 10, 8 << 20];
-/// Producers that were silent for longer before the stop have no retries under way.
-const RECENT_MS: i64 = 600_000;
-
-impl Load<'_> {
-    /// The producers, and the offset of the snapshot that they began with.
-    fn producers(&mut self, snapshots: &BTreeMap<Offset, PathBuf>) -> io::Result<(Producers, Offset)> {
-        let begins = self.segments.first().map_or(0, |first| first.base_offset);
-        let (mut producers, snapshot) = self.latest(snapshots)?.unwrap_or((Producers::default(), begins));
-        self.remember_older(&mut producers, snapshot)?;
-        let mut replay = Replay::new(producers, Epochs::default(), self.now);
-        for segment in self.overlapping(snapshot) {
-            let from = match segment.locate(snapshot, segment.size()) {
-                Ok(Some((position, _))) => position,
-                Ok(None) => continue,
-                Err(SegmentError::Broken { .. }) => 0,
-                Err(SegmentError::Io(error)) => return Err(error),
-            };
-            replay.walk(segment, from, self.until)?;
-        }
-        Ok((replay.producers, snapshot))
-    }
-
-    fn overlapping(&self, from: Offset) -> impl Iterator<Item = &Arc<Segment>> {
-        let first = self
-            .segments
-            .partition_point(|segment| segment.base_offset <= from)
-            .saturating_sub(1);
-        let until = self.until;
-        self.segments
-            .iter()
-            .skip(first)
-            .take_while(move |segment| segment.base_offset < until)
-    }
-
-    fn latest(&mut self, snapshots: &BTreeMap<Offset, PathBuf>) -> io::Result<Option<(Producers, Offset)>> {
-        for (offset, path) in snapshots.range(..=self.until).rev() {
-            let bytes = match read_small(path, producer_snapshot::MAX_BYTES) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
-                Err(error) => return Err(error),
-            };
-            match bytes.and_then(|bytes| producer_snapshot::decode(&bytes)) {
-                Some(entries) => return Ok(Some((Producers::from_snapshot(&entries, self.now), *offset))),
-                None => {
-                    self.warnings
-                        .push(format!("producer snapshot {offset} cannot be read and is made anew"));
-                    remove_if_there(path)?;
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// A snapshot has only the last batch of each producer; the four before it are in the log.
-    fn remember_older(&self, producers: &mut Producers, snapshot: Offset) -> io::Result<()> {
-        for look_back in LOOK_BACK {
-            if !producers.wants_older(RECENT_MS) {
-                break;
-            }
-            let mut headers: Vec<BatchHeader> = Vec::new();
-            let mut wanted = look_back;
-            let before = self.segments.partition_point(|segment| segment.base_offset < snapshot);
-            let mut pieces = Vec::new();
-            for segment in self.segments[..before].iter().rev().take(2) {
-                let end = match segment.locate(snapshot, segment.size()) {
-                    Ok(Some((position, _))) => position,
-                    Ok(None) => segment.size(),
-                    Err(_) => break,
-                };
-                pieces.push((segment, segment.walk_start_before(end.saturating_sub(wanted))?, end));
-                wanted = wanted.saturating_sub(end);
-                if wanted == 0 {
-                    break;
-                }
-            }
-            for (segment, start, end) in pieces.into_iter().rev() {
-                let walked = segment.walk(start, end, SMALL_WINDOW, |_, header| {
-                    if producers.get(header.producer_id).is_some() && !header.is_control() {
-                        headers.push(*header);
-                    }
-                    true
-                });
-                if let Err(SegmentError::Io(error)) = walked {
-                    return Err(error);
-                }
-            }
-            producers.remember_older(&headers);
         }
         Ok(())
     }

@@ -219,6 +219,11 @@ impl Producers {
         self.unreplicated.retain(|_, marker| *marker >= high_watermark);
     }
 
+    /// Whether any transaction has ended here that is still remembered.
+    pub fn saw_transactions(&self) -> bool {
+        self.known.values().any(|producer| producer.coordinator_epoch >= 0)
+    }
+
     /// Whether a transaction of this producer and epoch is open here.
     pub fn has_ongoing_transaction(&self, id: ProducerId, epoch: ProducerEpoch) -> bool {
         self.known

@@ -102,6 +102,23 @@ impl Log {
         if from >= up_to {
             return Ok(nothing);
         }
+        match self.read_in_view(from, up_to, &view, (max_bytes, at_least_one)) {
+            // Retention was faster: it moves the start first, then lets segments and files go.
+            Err(_) | Ok(None) if from < self.log_start() => Err(ReadError::OutOfRange {
+                log_start: self.log_start(),
+                end: view.end,
+            }),
+            found => found.map(|slice| slice.unwrap_or(nothing)),
+        }
+    }
+
+    fn read_in_view(
+        &self,
+        from: Offset,
+        up_to: Offset,
+        view: &View,
+        (max_bytes, at_least_one): (u32, bool),
+    ) -> Result<Option<LogSlice>, ReadError> {
         if let (Some(first), Some(limit)) = (view.first, view.limit) {
             let segments = self.segments();
             if let Some(active) = segments
@@ -114,11 +131,10 @@ impl Log {
                     at_least_one,
                     limit,
                 };
-                return wanted.slice(active, first);
+                return wanted.slice(active, first).map(Some);
             }
         }
-        self.read_by_index(from, up_to, &view, (max_bytes, at_least_one))
-            .map(|slice| slice.unwrap_or(nothing))
+        self.read_by_index(from, up_to, view, (max_bytes, at_least_one))
     }
 
     /// The end as it is published right now, with what the tail remembers of both offsets.

@@ -15,6 +15,7 @@ use crate::record::header::HEADER_SIZE;
 use crate::storage::index_builder::IndexBuilder;
 use crate::storage::positioned::read_at_most;
 use crate::storage::positioned::will_read_sequentially;
+use crate::storage::producer_snapshot;
 use crate::storage::scan::LARGE_WINDOW;
 use crate::storage::scan::Scan;
 use crate::storage::scan::Scanned;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 pub struct Replay {
     pub producers: Producers,
     pub epochs: Epochs,
-    aborted: Vec<AbortedTxn>,
+    pub aborted: Vec<AbortedTxn>,
     now: Timestamp,
 }
 
@@ -130,7 +131,14 @@ pub fn recover(
     replay: &mut Replay,
 ) -> io::Result<Recovered> {
     let mut outcomes = Vec::new();
-    for segment in segments.iter().skip(first) {
+    for (index, segment) in segments.iter().enumerate().skip(first) {
+        if index > 0 {
+            // Where a segment begins, the next recovery may begin too.
+            std::fs::write(
+                segment.snapshot_path(),
+                producer_snapshot::encode(&replay.producers.to_snapshot()),
+            )?;
+        }
         outcomes.push(scan(segment, settings, replay)?);
     }
     let mut cut_bytes = drop_empty_end(segments, &mut outcomes, first, recovery_point)?;

@@ -14,7 +14,6 @@ use crate::storage::file_pool::FilePool;
 use crate::storage::folder;
 use crate::storage::folder::Folder;
 use crate::storage::partition_metadata;
-use crate::storage::producer_snapshot;
 use crate::storage::replace;
 use crate::storage::segment::Segment;
 use crate::storage::txn_index::AbortedTxn;
@@ -82,10 +81,10 @@ pub struct Log {
     high_watermark: AtomicI64,
     /// Where the first transaction begins that is not over and replicated; `i64::MAX` if there is none.
     first_unstable: AtomicI64,
-    recovery_point: AtomicI64,
-    last_flush: AtomicI64,
-    failed: AtomicBool,
-    closed: AtomicBool,
+    pub(super) recovery_point: AtomicI64,
+    pub(super) last_flush: AtomicI64,
+    pub(super) failed: AtomicBool,
+    pub(super) closed: AtomicBool,
 }
 
 /// What only the holder of the writer's lock touches.
@@ -348,120 +347,6 @@ impl Log {
     pub fn expire_producers(&self, now: Timestamp) {
         let silent_ms = self.settings().producer_id_expiration_ms;
         self.writer().producers.expire(now, silent_ms);
-    }
-
-    /// Closes the active segment and begins a new one, if there is anything in it.
-    pub fn roll(&self, now: Timestamp) -> io::Result<()> {
-        let mut writer = self.writer();
-        let end = self.end_offset();
-        self.roll_at(&mut writer, end, now)
-    }
-
-    pub(crate) fn roll_at(&self, writer: &mut Writer, base: Offset, now: Timestamp) -> io::Result<()> {
-        let segments = self.segments();
-        let Some(active) = segments
-            .last()
-            .filter(|active| active.base_offset != base || active.size() > 0)
-        else {
-            return Ok(());
-        };
-        active.seal()?;
-        self.snapshot_producers(writer, base)?;
-        let segment = Segment::create(&self.folder, base, &self.settings().layout(), &self.place.pool)?;
-        let keep = if active.size() == 0 {
-            segments.len() - 1
-        } else {
-            segments.len()
-        };
-        let mut list: Vec<_> = segments.iter().take(keep).cloned().collect();
-        list.push(Arc::new(segment));
-        if active.size() == 0 {
-            active.remove()?;
-        }
-        self.set_segments(list);
-        writer.active_since = now;
-        writer.folder_changed = true;
-        self.tail().reset(base, base, 0);
-        Ok(())
-    }
-
-    /// What the producers were before `offset`; recovery begins there.
-    pub(crate) fn snapshot_producers(&self, writer: &mut Writer, offset: Offset) -> io::Result<()> {
-        if offset <= writer.last_snapshot {
-            return Ok(());
-        }
-        let bytes = producer_snapshot::encode(&writer.producers.to_snapshot());
-        std::fs::write(self.folder.file(offset, folder::SNAPSHOT), bytes)?;
-        writer.last_snapshot = offset;
-        Ok(())
-    }
-
-    /// Brings everything below `up_to` to the disk. Takes no lock while it waits.
-    pub fn flush(&self, up_to: Offset, now: Timestamp) -> Result<(), Rejection> {
-        self.guarded(self.flush_files(up_to.min(self.end_offset()), now))
-    }
-
-    fn flush_files(&self, up_to: Offset, now: Timestamp) -> io::Result<()> {
-        let from = self.recovery_point();
-        if up_to > from {
-            let folder_changed = std::mem::take(&mut self.writer().folder_changed);
-            let segments = self.segments();
-            let first = segments
-                .partition_point(|segment| segment.base_offset <= from)
-                .saturating_sub(1);
-            for (index, segment) in segments.iter().enumerate().skip(first) {
-                if segment.base_offset >= up_to {
-                    break;
-                }
-                segment.flush()?;
-                if index + 1 < segments.len() {
-                    segment.flush_indexes()?;
-                }
-            }
-            if folder_changed {
-                replace::sync_folder(&self.folder.path())?;
-            }
-            self.recovery_point.fetch_max(up_to, Ordering::AcqRel);
-        }
-        self.last_flush.store(now, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Offsets to flush by now: sealed segments always, the active one by `flush.ms`.
-    pub fn flush_due(&self, now: Timestamp) -> Option<Offset> {
-        let (end, active) = {
-            let tail = self.tail();
-            (tail.end_offset, tail.segment)
-        };
-        let waited = now.saturating_sub(self.last_flush.load(Ordering::Relaxed));
-        let due = if waited >= self.settings().flush_ms {
-            end
-        } else {
-            active
-        };
-        (due > self.recovery_point()).then_some(due)
-    }
-
-    /// A clean end: files trimmed, producers kept, everything flushed. Nothing can be appended afterwards.
-    pub fn close(&self, now: Timestamp) -> Result<(), Rejection> {
-        if self.closed.swap(true, Ordering::AcqRel) || self.failed.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        self.guarded(self.close_files(now))
-    }
-
-    fn close_files(&self, now: Timestamp) -> io::Result<()> {
-        let mut writer = self.writer();
-        let end = self.end_offset();
-        let segments = self.segments();
-        if let Some(active) = segments.last() {
-            active.seal()?;
-        }
-        self.snapshot_producers(&mut writer, end)?;
-        drop(writer);
-        self.flush_files(end, now)?;
-        self.close_idle_files();
-        Ok(())
     }
 
     /// Closes what is open; the next use opens it again.

@@ -34,10 +34,11 @@ impl Log {
         let segments = self.segments();
         let (gone, kept) = segments.split_at(expendable);
         let start = kept.first().map_or(self.end_offset(), |first| first.base_offset);
-        self.set_segments(kept.to_vec());
+        // In this order: a reader that misses a segment must find the start moved.
         if start > self.log_start() {
             self.cut_start(writer, start, false)?;
         }
+        self.set_segments(kept.to_vec());
         writer.folder_changed = true;
         for segment in gone {
             let due = now.saturating_add(settings.file_delete_delay_ms);

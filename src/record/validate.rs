@@ -103,7 +103,10 @@ pub fn check_produce(version: i16, records: &[u8]) -> Result<(), Rejection> {
     };
     framed(records)?;
     let Some(first) = walk.next() else {
-        return Err(only("must have at least one record batch per partition"));
+        return Err(match is_whole(records) {
+            true => Rejection::new(ErrorCode::CorruptMessage, "the batch is smaller than its header"),
+            false => only("must have at least one record batch per partition"),
+        });
     };
     if first.header.magic != MAGIC {
         return Err(only("are only allowed to contain record batches with magic version 2"));
@@ -121,8 +124,16 @@ pub fn check_produce(version: i16, records: &[u8]) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// The sizes and magic numbers that Kafka looks at before it calls something a batch.
-fn framed(records: &[u8]) -> Result<(), Rejection> {
+/// Whether all bytes are there that the first batch claims.
+fn is_whole(records: &[u8]) -> bool {
+    let length = records.get(8..12).and_then(|bytes| bytes.first_chunk::<4>());
+    let length = length.and_then(|length| usize::try_from(i32::from_be_bytes(*length)).ok());
+    length.is_some_and(|length| records.len() >= length.saturating_add(12))
+}
+
+/// The sizes and magic numbers that Kafka looks at before it calls something a batch; one that breaks these rules spoils
+/// the whole request.
+pub fn framed(records: &[u8]) -> Result<(), Rejection> {
     let corrupt = |message: String| Err(Rejection::new(ErrorCode::CorruptMessage, message));
     let Some(length) = records.get(8..12).and_then(|bytes| bytes.first_chunk::<4>()) else {
         return Ok(());

@@ -164,6 +164,7 @@ impl Partition {
             last_stable_offset: log.last_stable_offset(),
             log_start_offset: log.log_start(),
             records: Some(Records::default()),
+            aborted_transactions: None,
             ..PartitionData::default()
         };
         if let Some(diverging) = divergence(&log, wanted)? {

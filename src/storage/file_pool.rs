@@ -117,6 +117,11 @@ impl PooledFile {
         self.open_with(path, OpenOptions::new().read(true).write(true).create(true))
     }
 
+    /// As `get`, but the file must not exist yet.
+    pub fn create_new(&self, path: impl FnOnce() -> PathBuf) -> io::Result<Arc<File>> {
+        self.open_with(path, OpenOptions::new().read(true).write(true).create_new(true))
+    }
+
     fn open_with(&self, path: impl FnOnce() -> PathBuf, how: &OpenOptions) -> io::Result<Arc<File>> {
         let slot = &self.slot;
         slot.used.store(true, Ordering::Relaxed);

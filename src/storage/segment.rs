@@ -132,12 +132,14 @@ impl Segment {
         pool: &Arc<FilePool>,
     ) -> io::Result<Segment> {
         let segment = Segment::new(folder, base_offset, 0, pool);
-        let file = segment.log.get_or_create(|| segment.log_path())?;
-        // A left-over file of the same name would otherwise show its old bytes behind ours.
-        file.set_len(0)?;
-        segment.index.file.remove()?;
-        segment.time_index.file.remove()?;
-        segment.txn_index.file.remove()?;
+        let file = match segment.log.create_new(|| segment.log_path()) {
+            // A left-over file of the same name would otherwise show its old bytes behind ours.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                segment.remove()?;
+                segment.log.get_or_create(|| segment.log_path())?
+            }
+            created => created?,
+        };
         if let Some(size) = layout.preallocate {
             file.set_len(size)?;
         }
@@ -151,6 +153,11 @@ impl Segment {
 
     pub fn log_path(&self) -> PathBuf {
         self.folder.file(self.base_offset, folder::LOG)
+    }
+
+    /// What the producers were before this segment.
+    pub fn snapshot_path(&self) -> PathBuf {
+        self.folder.file(self.base_offset, folder::SNAPSHOT)
     }
 
     pub fn file(&self) -> io::Result<Arc<File>> {
@@ -489,7 +496,7 @@ impl Segment {
         self.index.file.remove()?;
         self.time_index.file.remove()?;
         self.txn_index.file.remove()?;
-        remove_if_there(&self.folder.file(self.base_offset, folder::SNAPSHOT))?;
+        remove_if_there(&self.snapshot_path())?;
         remove_if_there(&self.log_path())
     }
 

@@ -1,9 +1,13 @@
 //! What a log survives: crashes, lost and noisy side files, flipped bits.
 
+use crate::log::How;
 use crate::log::read::ReadError;
 use crate::log::tests::world::Known;
+use crate::log::tests::world::NOW;
 use crate::log::tests::world::World;
+use crate::log::tests::world::marker;
 use crate::log::tests::world::produced;
+use crate::log::tests::world::transactional;
 use crate::record::batch::batches;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -29,13 +33,10 @@ fn append_to(path: &Path, bytes: &[u8]) {
         .unwrap();
 }
 
-/// All files but one, as they would be after a crash.
 fn files(world: &World) -> Vec<(String, Vec<u8>)> {
-    let side = |name: &String| !name.ends_with(".snapshot");
     world
         .names()
         .into_iter()
-        .filter(side)
         .map(|name| (name.clone(), std::fs::read(world.path(&name)).unwrap()))
         .collect()
 }
@@ -377,4 +378,35 @@ fn a_folder_full_of_noise_opens_and_keeps_what_was_flushed_fenced() {
     assert!(matches!(world.read_from(3), Err(ReadError::Corrupt)));
     assert_eq!(world.fill(1), 21);
     assert_eq!(world.read_from(20).unwrap(), [20]);
+}
+
+#[test]
+fn no_harm_to_the_list_of_aborted_transactions_hides_one() {
+    for clean in [true, false] {
+        for how in ["lost", "empty", "noise", "longer", "odd length"] {
+            let case = format!("{how}, clean: {clean}");
+            let mut world = World::new();
+            for epoch in 0..4 {
+                world.append(&transactional(5, epoch, 0)).unwrap();
+                let as_marker = How {
+                    transaction_version: 2,
+                    ..How::coordinator(0)
+                };
+                world
+                    .log
+                    .append(&marker(5, epoch + 1, epoch == 1), &as_marker, NOW)
+                    .unwrap();
+                world.log.advance_high_watermark(world.log.end_offset());
+            }
+            let aborted = world.log.aborted_transactions(0, 8).unwrap();
+            assert_eq!(aborted.len(), 3);
+            let known = world.stop();
+            harm(&world.path(&format!("{FIRST}.txnindex")), how);
+            world.reopen(clean, known);
+            // An emptied list looks like one of a segment without aborted transactions.
+            if !(clean && how == "empty") {
+                assert_eq!(world.log.aborted_transactions(0, 8).unwrap(), aborted, "{case}");
+            }
+        }
+    }
 }

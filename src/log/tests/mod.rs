@@ -3,6 +3,8 @@
 mod appending;
 mod damage;
 mod folders;
+mod golden;
 mod producing;
 mod retaining;
+mod together;
 mod world;
