@@ -84,6 +84,8 @@ pub struct StoreSettings {
     pub retention_bytes: i64,
     pub retention_ms: i64,
     pub file_delete_delay_ms: i64,
+    /// Of `controller.quorum.voters`; what counts while the log itself names none.
+    pub static_voters: Vec<NodeId>,
 }
 
 impl StoreSettings {
@@ -96,6 +98,7 @@ impl StoreSettings {
             retention_bytes: config.metadata_max_retention_bytes(),
             retention_ms: config.metadata_max_retention_ms(),
             file_delete_delay_ms: config.internal_metadata_delete_delay_ms(),
+            static_voters: config.voters.iter().map(|(id, _)| *id).collect(),
         }
     }
 
@@ -153,7 +156,7 @@ impl MetadataStore {
             warnings,
             ..
         } = loading;
-        let voter_directory = check_voters(voters.as_ref(), node_id)?;
+        let voter_directory = check_voters(voters.as_ref(), &settings.static_voters, node_id)?;
         let bootstrap = match replay.image().metadata_version() {
             Some(_) => Vec::new(),
             None => bootstrap_records(&folder)?,
@@ -452,22 +455,33 @@ impl Loading<'_> {
 }
 
 /// The directory id of the only voter, which must be this node.
-fn check_voters(voters: Option<&VoterSet>, node_id: NodeId) -> Result<Uuid, StoreError> {
-    let Some(VoterSet(bytes)) = voters else {
-        return Ok(Uuid::ZERO);
-    };
-    let record = VotersRecord::decode(&mut Reader::new(bytes.clone()), 0);
-    let record = record.map_err(|error| failed("the voters of the metadata log cannot be read", error))?;
-    match &record.voters[..] {
-        [only] if only.voter_id == node_id => Ok(only.voter_directory_id),
-        others => {
-            let ids: Vec<String> = others.iter().map(|voter| voter.voter_id.to_string()).collect();
-            let ids = ids.join(", ");
-            Err(StoreError(format!(
-                "node {node_id} is not the only voter of the metadata log; its voters are {ids}"
-            )))
+fn check_voters(voters: Option<&VoterSet>, configured: &[NodeId], node_id: NodeId) -> Result<Uuid, StoreError> {
+    let (ids, directory) = match voters {
+        None => (configured.to_vec(), Uuid::ZERO),
+        Some(VoterSet(bytes)) => {
+            let record = VotersRecord::decode(&mut Reader::new(bytes.clone()), 0);
+            let record = record.map_err(|error| failed("the voters of the metadata log cannot be read", error))?;
+            let ids = record.voters.iter().map(|voter| voter.voter_id).collect();
+            (
+                ids,
+                record
+                    .voters
+                    .first()
+                    .map_or(Uuid::ZERO, |voter| voter.voter_directory_id),
+            )
         }
+    };
+    if ids == [node_id] {
+        return Ok(directory);
     }
+    let listed: Vec<String> = ids.iter().map(|id| id.to_string()).collect();
+    Err(StoreError(match ids.is_empty() {
+        true => "the metadata log has no voters: format the folder with --standalone".to_owned(),
+        false => {
+            let listed = listed.join(", ");
+            format!("node {node_id} is not the only voter of the metadata log; its voters are {listed}")
+        }
+    }))
 }
 
 fn bootstrap_records(folder: &Path) -> Result<Vec<MetadataRecord>, StoreError> {
@@ -592,15 +606,32 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_several_voters_or_of_another_node_is_not_opened_alone() {
-        let folder = Folder::formatted();
-        let place = Place::alone(folder.metadata(), TOPIC, 0, Uuid::ONE);
-        let settings = StoreSettings::new(&crate::runtime::testing::config(&[]));
-        let error = MetadataStore::open(place, settings, 2, NOW).err().unwrap().to_string();
-        assert_eq!(
-            error,
-            "node 2 is not the only voter of the metadata log; its voters are 1"
-        );
+    fn only_the_sole_voter_opens_the_log_whoever_names_it() {
+        let refused = |listed: &str| {
+            Err(format!(
+                "node 1 is not the only voter of the metadata log; its voters are {listed}"
+            ))
+        };
+        let none = "the metadata log has no voters: format the folder with --standalone".to_owned();
+        for (case, named, configured, expected) in [
+            ("in the log", Some(vec![1]), vec![], Ok(1)),
+            ("the log wins", Some(vec![1]), vec![7], Ok(1)),
+            ("other in the log", Some(vec![2]), vec![1], refused("2")),
+            ("several in the log", Some(vec![1, 2]), vec![], refused("1, 2")),
+            ("configured", None, vec![1], Ok(0)),
+            ("several configured", None, vec![1, 2, 3], refused("1, 2, 3")),
+            ("nobody", None, vec![], Err(none)),
+        ] {
+            let folder = Folder::formatted_for(named.as_deref());
+            let place = Place::alone(folder.metadata(), TOPIC, 0, Uuid::ONE);
+            let mut settings = StoreSettings::new(&crate::runtime::testing::config(&[]));
+            settings.static_voters = configured;
+            let opened = MetadataStore::open(place, settings, 1, NOW);
+            let kraft_version = opened
+                .map(|opened| opened.store.kraft_version())
+                .map_err(|error| error.to_string());
+            assert_eq!(kraft_version, expected, "{case}");
+        }
     }
 
     #[test]
