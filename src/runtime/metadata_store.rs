@@ -542,7 +542,7 @@ mod tests {
 
     #[test]
     fn a_torn_tail_is_cut_and_nothing_before_it_is_lost() {
-        for torn in 1..100 {
+        for torn in (1..100).step_by(9) {
             let folder = Folder::formatted();
             let (store, mut replay) = led(&folder);
             write(&store, &mut replay, topic(1));
