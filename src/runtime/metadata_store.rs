@@ -84,6 +84,8 @@ pub struct StoreSettings {
     pub retention_bytes: i64,
     pub retention_ms: i64,
     pub file_delete_delay_ms: i64,
+    /// Of `controller.quorum.voters`; what counts while the log itself names none.
+    pub static_voters: Vec<NodeId>,
 }
 
 impl StoreSettings {
@@ -96,6 +98,7 @@ impl StoreSettings {
             retention_bytes: config.metadata_max_retention_bytes(),
             retention_ms: config.metadata_max_retention_ms(),
             file_delete_delay_ms: config.internal_metadata_delete_delay_ms(),
+            static_voters: config.voters.iter().map(|(id, _)| *id).collect(),
         }
     }
 
@@ -153,7 +156,7 @@ impl MetadataStore {
             warnings,
             ..
         } = loading;
-        let voter_directory = check_voters(voters.as_ref(), node_id)?;
+        let voter_directory = check_voters(voters.as_ref(), &settings.static_voters, node_id)?;
         let bootstrap = match replay.image().metadata_version() {
             Some(_) => Vec::new(),
             None => bootstrap_records(&folder)?,
@@ -452,22 +455,33 @@ impl Loading<'_> {
 }
 
 /// The directory id of the only voter, which must be this node.
-fn check_voters(voters: Option<&VoterSet>, node_id: NodeId) -> Result<Uuid, StoreError> {
-    let Some(VoterSet(bytes)) = voters else {
-        return Ok(Uuid::ZERO);
-    };
-    let record = VotersRecord::decode(&mut Reader::new(bytes.clone()), 0);
-    let record = record.map_err(|error| failed("the voters of the metadata log cannot be read", error))?;
-    match &record.voters[..] {
-        [only] if only.voter_id == node_id => Ok(only.voter_directory_id),
-        others => {
-            let ids: Vec<String> = others.iter().map(|voter| voter.voter_id.to_string()).collect();
-            let ids = ids.join(", ");
-            Err(StoreError(format!(
-                "node {node_id} is not the only voter of the metadata log; its voters are {ids}"
-            )))
+fn check_voters(voters: Option<&VoterSet>, configured: &[NodeId], node_id: NodeId) -> Result<Uuid, StoreError> {
+    let (ids, directory) = match voters {
+        None => (configured.to_vec(), Uuid::ZERO),
+        Some(VoterSet(bytes)) => {
+            let record = VotersRecord::decode(&mut Reader::new(bytes.clone()), 0);
+            let record = record.map_err(|error| failed("the voters of the metadata log cannot be read", error))?;
+            let ids = record.voters.iter().map(|voter| voter.voter_id).collect();
+            (
+                ids,
+                record
+                    .voters
+                    .first()
+                    .map_or(Uuid::ZERO, |voter| voter.voter_directory_id),
+            )
         }
+    };
+    if ids == [node_id] {
+        return Ok(directory);
     }
+    let listed: Vec<String> = ids.iter().map(|id| id.to_string()).collect();
+    Err(StoreError(match ids.is_empty() {
+        true => "the metadata log has no voters: format the folder with --standalone".to_owned(),
+        false => {
+            let listed = listed.join(", ");
+            format!("node {node_id} is not the only voter of the metadata log; its voters are {listed}")
+        }
+    }))
 }
 
 fn bootstrap_records(folder: &Path) -> Result<Vec<MetadataRecord>, StoreError> {
@@ -484,5 +498,177 @@ fn bootstrap_records(folder: &Path) -> Result<Vec<MetadataRecord>, StoreError> {
         (Ok(_), None) => Ok(records),
         (Err(error), _) => Err(failed("bootstrap.checkpoint cannot be read", error)),
         (_, Some(error)) => Err(failed("bootstrap.checkpoint cannot be read", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::testing::Folder;
+    use crate::schema::no_op_record::NoOpRecord;
+    use crate::schema::topic_record::TopicRecord;
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    const NOW: Timestamp = 1_000;
+
+    fn topic(number: u8) -> MetadataRecord {
+        TopicRecord {
+            name: format!("topic-{number}").into(),
+            topic_id: Uuid([number; 16]),
+        }
+        .into()
+    }
+
+    /// A led store, and its metadata so far.
+    fn led(folder: &Folder) -> (MetadataStore, Replay) {
+        let Opened { store, mut replay, .. } = folder.open().unwrap();
+        store.begin_epoch(NOW).unwrap();
+        replay.passed(store.log().end_offset() - 1, store.epoch());
+        (store, replay)
+    }
+
+    fn write(store: &MetadataStore, replay: &mut Replay, record: MetadataRecord) {
+        let (base, _) = store
+            .append(std::slice::from_ref(&record), MetadataVersion::LATEST, NOW)
+            .unwrap();
+        replay.apply(base, store.epoch(), &record).unwrap();
+        store.flush(base + 1, NOW).unwrap();
+    }
+
+    fn log_file(folder: &Folder) -> PathBuf {
+        folder.metadata().join("00000000000000000000.log")
+    }
+
+    #[test]
+    fn a_torn_tail_is_cut_and_nothing_before_it_is_lost() {
+        for torn in (1..100).step_by(9) {
+            let folder = Folder::formatted();
+            let (store, mut replay) = led(&folder);
+            write(&store, &mut replay, topic(1));
+            let whole = std::fs::metadata(log_file(&folder)).unwrap().len();
+            store.append(&[topic(2)], MetadataVersion::LATEST, NOW).unwrap();
+            drop(store);
+            let longer = std::fs::metadata(log_file(&folder)).unwrap().len();
+            let file = OpenOptions::new().write(true).open(log_file(&folder)).unwrap();
+            file.set_len((whole + torn).min(longer - 1)).unwrap();
+            let opened = folder.open().unwrap();
+            let names: Vec<_> = opened
+                .replay
+                .image()
+                .topics()
+                .map(|topic| topic.name.as_str())
+                .collect();
+            assert_eq!(names, ["topic-1"], "{torn} bytes of the torn batch");
+        }
+    }
+
+    #[test]
+    fn noise_behind_the_last_batch_is_cut() {
+        let folder = Folder::formatted();
+        let (store, mut replay) = led(&folder);
+        write(&store, &mut replay, topic(1));
+        drop(store);
+        let mut file = OpenOptions::new().append(true).open(log_file(&folder)).unwrap();
+        file.write_all(&[0xa5; 5000]).unwrap();
+        let (store, replay) = led(&folder);
+        assert_eq!(replay.image().topic_count(), 1);
+        assert_eq!(store.epoch(), 2);
+    }
+
+    #[test]
+    fn a_batch_that_was_flushed_and_is_damaged_stops_the_start() {
+        let folder = Folder::formatted();
+        let (store, mut replay) = led(&folder);
+        let at = std::fs::metadata(log_file(&folder)).unwrap().len();
+        write(&store, &mut replay, topic(1));
+        write(&store, &mut replay, topic(2));
+        drop(store);
+        let mut bytes = std::fs::read(log_file(&folder)).unwrap();
+        bytes[at as usize + 70] ^= 1;
+        std::fs::write(log_file(&folder), bytes).unwrap();
+        let error = folder.open().err().unwrap().to_string();
+        assert!(error.contains("damaged"), "{error}");
+    }
+
+    #[test]
+    fn an_epoch_is_never_used_twice_even_if_the_quorum_state_is_lost_or_noise() {
+        for damage in [None, Some(&b""[..]), Some(b"noise")] {
+            let folder = Folder::formatted();
+            drop(led(&folder));
+            let path = folder.metadata().join("quorum-state");
+            match damage {
+                None => std::fs::remove_file(path).unwrap(),
+                Some(bytes) => std::fs::write(path, bytes).unwrap(),
+            }
+            assert_eq!(folder.open().unwrap().store.epoch(), 2, "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_sole_voter_opens_the_log_whoever_names_it() {
+        let refused = |listed: &str| {
+            Err(format!(
+                "node 1 is not the only voter of the metadata log; its voters are {listed}"
+            ))
+        };
+        let none = "the metadata log has no voters: format the folder with --standalone".to_owned();
+        for (case, named, configured, expected) in [
+            ("in the log", Some(vec![1]), vec![], Ok(1)),
+            ("the log wins", Some(vec![1]), vec![7], Ok(1)),
+            ("other in the log", Some(vec![2]), vec![1], refused("2")),
+            ("several in the log", Some(vec![1, 2]), vec![], refused("1, 2")),
+            ("configured", None, vec![1], Ok(0)),
+            ("several configured", None, vec![1, 2, 3], refused("1, 2, 3")),
+            ("nobody", None, vec![], Err(none)),
+        ] {
+            let folder = Folder::formatted_for(named.as_deref());
+            let place = Place::alone(folder.metadata(), TOPIC, 0, Uuid::ONE);
+            let mut settings = StoreSettings::new(&crate::runtime::testing::config(&[]));
+            settings.static_voters = configured;
+            let opened = MetadataStore::open(place, settings, 1, NOW);
+            let kraft_version = opened
+                .map(|opened| opened.store.kraft_version())
+                .map_err(|error| error.to_string());
+            assert_eq!(kraft_version, expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn old_snapshots_and_the_log_below_them_go_and_what_is_left_is_the_whole_cluster() {
+        let folder = Folder::formatted();
+        let (mut store, mut replay) = led(&folder);
+        store.settings.retention_bytes = 0;
+        for number in 1..=3 {
+            write(&store, &mut replay, topic(number));
+            store.log().roll(NOW).unwrap();
+            store.take_snapshot(replay.image(), NOW, NOW).unwrap();
+        }
+        write(&store, &mut replay, NoOpRecord::default().into());
+        assert_eq!(store.clean(NOW).unwrap(), 3, "the one from formatting and two of three");
+        assert_eq!(store.log().log_start(), store.latest_snapshot().unwrap().end_offset);
+        let image = replay.image().clone();
+        store.close(NOW).unwrap();
+        drop(store);
+        let opened = folder.open().unwrap();
+        assert_eq!(*opened.replay.image(), image);
+        assert_eq!(opened.store.kraft_version(), 1, "the snapshot knows the voters");
+    }
+
+    #[test]
+    fn a_snapshot_that_cannot_be_read_gives_way_to_the_one_before_it() {
+        let folder = Folder::formatted();
+        let (store, mut replay) = led(&folder);
+        write(&store, &mut replay, topic(1));
+        store.take_snapshot(replay.image(), NOW, NOW).unwrap();
+        let id = store.latest_snapshot().unwrap();
+        let image = replay.image().clone();
+        drop(store);
+        let path = folder.metadata().join(id.file_name());
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, b"noise").unwrap();
+        let opened = folder.open().unwrap();
+        assert_eq!(*opened.replay.image(), image);
+        assert!(opened.warnings[0].contains(&id.file_name()), "{:?}", opened.warnings);
     }
 }

@@ -8,6 +8,7 @@ use crate::metadata::Image;
 use crate::metadata::MetadataRecord;
 use crate::metadata::VersionRange;
 use crate::metadata::feature;
+use crate::raft::epoch::VoterSet;
 use crate::raft::snapshot::SnapshotBuilder;
 use crate::raft::snapshot::SnapshotHead;
 use crate::raft::snapshot::SnapshotId;
@@ -27,6 +28,7 @@ use crate::schema::feature_level_record::FeatureLevelRecord;
 use crate::schema::voters_record::Voter;
 use crate::schema::voters_record::VotersRecord;
 use crate::schema::writer::Writer;
+use crate::types::NodeId;
 use crate::types::Uuid;
 use std::path::Path;
 use std::path::PathBuf;
@@ -51,6 +53,11 @@ impl Folder {
 
     /// As formatting leaves it for a quorum of one whose members can change.
     pub fn formatted() -> Folder {
+        Folder::formatted_for(Some(&[1]))
+    }
+
+    /// With these voters in the log's first snapshot, or without it.
+    pub fn formatted_for(voters: Option<&[NodeId]>) -> Folder {
         let folder = Folder::empty();
         let mut builder = SnapshotBuilder::new(0, &SnapshotHead::default(), 0);
         for (name, feature_level) in [(feature::METADATA_VERSION, 30), (feature::ELIGIBLE_LEADER_REPLICAS, 1)] {
@@ -61,27 +68,30 @@ impl Folder {
             builder.push(record.encode(crate::metadata::MetadataVersion::LATEST));
         }
         std::fs::write(folder.path().join(snapshots::BOOTSTRAP), builder.finish()).unwrap();
-        let voters = VotersRecord {
-            voters: vec![Voter {
-                voter_id: 1,
+        std::fs::create_dir(folder.metadata()).unwrap();
+        if let Some(ids) = voters {
+            let voter = |id: &NodeId| Voter {
+                voter_id: *id,
                 voter_directory_id: DIRECTORY,
                 ..Default::default()
-            }],
-            ..Default::default()
-        };
-        let mut writer = Writer::with_capacity(64);
-        voters.encode(&mut writer, 0);
-        let voters = Some(crate::raft::epoch::VoterSet(writer.into_bytes()));
-        let first = SnapshotBuilder::new(
-            0,
-            &SnapshotHead {
-                last_contained: 0,
-                voters,
-            },
-            0,
-        );
-        std::fs::create_dir(folder.metadata()).unwrap();
-        snapshots::write(&folder.metadata(), SnapshotId::FORMATTED, &first.finish()).unwrap();
+            };
+            let voters = VotersRecord {
+                voters: ids.iter().map(voter).collect(),
+                ..Default::default()
+            };
+            let mut writer = Writer::with_capacity(64);
+            voters.encode(&mut writer, 0);
+            let voters = Some(VoterSet(writer.into_bytes()));
+            let first = SnapshotBuilder::new(
+                0,
+                &SnapshotHead {
+                    last_contained: 0,
+                    voters,
+                },
+                0,
+            );
+            snapshots::write(&folder.metadata(), SnapshotId::FORMATTED, &first.finish()).unwrap();
+        }
         folder
     }
 
