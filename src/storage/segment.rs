@@ -143,7 +143,8 @@ impl Segment {
         if let Some(size) = layout.preallocate {
             file.set_len(size)?;
         }
-        segment.state().dirty = true;
+        // Otherwise there is nothing to trim until something is written: a broker with many idle logs stops at once.
+        segment.state().dirty = layout.preallocate.is_some();
         Ok(segment)
     }
 
