@@ -22,7 +22,6 @@ use crate::net::listener::MostPerAddress;
 use crate::observe::Logging;
 use crate::protocol::features::Features;
 use crate::replication::hosting::Hosting;
-use crate::replication::replicas::Replicas;
 use crate::replication::session::Sessions;
 use crate::runtime::controller_channel::ControllerChannel;
 use crate::runtime::controller_channel::LocalChannel;
@@ -32,6 +31,7 @@ use crate::runtime::metadata_store::MetadataStore;
 use crate::runtime::metadata_store::StoreSettings;
 use crate::runtime::observer::Observer;
 use crate::runtime::observer::Published;
+use crate::runtime::placing;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::quorum::Identity;
 use crate::runtime::quorum::Quorum;
@@ -118,11 +118,7 @@ impl Node {
         let folders = Folders::open(&config, clock.now())?;
         let quorum = start_quorum(&config, &folders, &clock)?;
         let handle = quorum.handle();
-        let hosting = Arc::new(Hosting {
-            node_id: config.node_id,
-            dirs: folders.dirs.clone(),
-            replicas: Arc::new(Replicas::default()),
-        });
+        let hosting = Arc::new(Hosting::new(config.node_id, folders.dirs.clone(), clock.clone()));
         let published = Arc::new(Published::default());
         let channel: Arc<dyn ControllerChannel> = Arc::new(LocalChannel::new(handle.clone()));
         let handles = Arc::new(handles(
@@ -472,8 +468,10 @@ fn do_chores(
         config,
         handles.clock.clone(),
         failed,
-        stop,
+        stop.clone(),
     ));
+    let (published, channel) = (handles.published.clone(), handles.channel.clone());
+    chores.spawn(placing::run(hosting.clone(), published, channel, stop));
     let (lifecycle, dirs) = (lifecycle.clone(), hosting.dirs.clone());
     chores.spawn(async move {
         while let Some(failed) = failures.recv().await {

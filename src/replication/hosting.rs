@@ -2,6 +2,7 @@
 //!
 //! Done before the image is published, so that Metadata names a leader only once that partition takes writes.
 
+use crate::clock::SharedClock;
 use crate::config::BrokerConfig;
 use crate::config::LiveConfig;
 use crate::config::Properties;
@@ -21,6 +22,7 @@ use crate::metadata::directory;
 use crate::record::validate::Rejection;
 use crate::replication::partition::Partition;
 use crate::replication::partition::Role;
+use crate::replication::replicas::Plan;
 use crate::replication::replicas::Replicas;
 use crate::replication::settings::log_settings;
 use crate::types::ErrorCode;
@@ -31,6 +33,9 @@ use crate::types::Uuid;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use tokio::sync::Notify;
 use tracing::error;
 use tracing::warn;
 
@@ -43,6 +48,9 @@ pub struct Hosting {
     pub node_id: NodeId,
     pub dirs: Arc<LogDirs>,
     pub replicas: Arc<Replicas>,
+    /// Told when logs are planned that somebody should make in the background.
+    pub planned: Notify,
+    placed: Arc<Mutex<Vec<Placed>>>,
 }
 
 /// A replica that lies elsewhere than the metadata log says.
@@ -112,6 +120,22 @@ impl Catalogue for Known<'_> {
 }
 
 impl Hosting {
+    pub fn new(node_id: NodeId, dirs: Arc<LogDirs>, clock: SharedClock) -> Hosting {
+        let placed: Arc<Mutex<Vec<Placed>>> = Arc::default();
+        let maker = Maker {
+            dirs: dirs.clone(),
+            clock,
+            placed: placed.clone(),
+        };
+        Hosting {
+            node_id,
+            dirs,
+            replicas: Arc::new(Replicas::new(Box::new(move |plan| maker.make(plan)))),
+            planned: Notify::new(),
+            placed,
+        }
+    }
+
     /// Opens what the folders hold, as the metadata log stands at the start.
     pub fn load(&self, image: &Image, config: &BrokerConfig, threads: usize, now: Timestamp) -> LoadReport {
         let known = Known {
@@ -135,72 +159,62 @@ impl Hosting {
         report
     }
 
-    /// Takes in what changed. Gives the replicas whose place the controller does not know yet.
-    pub fn apply(&self, image: &Image, changes: &Changes, live: &LiveConfig, now: Timestamp) -> Vec<Placed> {
+    /// Takes in what changed.
+    pub fn apply(&self, image: &Image, changes: &Changes, live: &LiveConfig, now: Timestamp) {
         for topic in &changes.topics_deleted {
-            topic
-                .partitions()
-                .iter()
-                .for_each(|partition| self.drop_replica(topic, partition.index, now));
+            let partitions = topic.partitions().iter();
+            partitions.for_each(|partition| self.drop_replica(topic, partition.index, now));
         }
         let broker = live.current();
         let mut settings = SettingsOf::new(image, broker);
-        let mut placed = Vec::new();
         for (id, index) in &changes.partitions {
-            let Some(topic) = image.topic_by_id(*id) else { continue };
-            placed.extend(self.apply_partition(topic, *index, &mut settings, now));
+            if let Some(topic) = image.topic_by_id(*id) {
+                self.apply_partition(topic, *index, &mut settings, now);
+            }
         }
         self.apply_configs(image, changes, &mut settings);
-        placed
     }
 
-    fn apply_partition(
-        &self,
-        topic: &Topic,
-        index: PartitionId,
-        settings: &mut SettingsOf<'_>,
-        now: Timestamp,
-    ) -> Option<Placed> {
-        let partition = topic.partition(index)?;
+    fn apply_partition(&self, topic: &Topic, index: PartitionId, settings: &mut SettingsOf<'_>, now: Timestamp) {
+        let Some(partition) = topic.partition(index) else {
+            return;
+        };
         if !partition.replicas.contains(&self.node_id) {
             if self.replicas.get(topic.id, index).is_some() {
                 self.drop_replica(topic, index, now);
             }
-            return None;
+            return;
         }
         let role = Role {
             leads: partition.leader == self.node_id,
             leader_epoch: partition.leader_epoch,
         };
-        if let Some(held) = self.replicas.get(topic.id, index) {
-            held.set_role(role);
-            return None;
+        if self.replicas.set_role(topic.id, index, role) {
+            return;
         }
         let wanted = partition.directory_of(self.node_id).unwrap_or(directory::UNASSIGNED);
-        let choice = match wanted {
-            directory::UNASSIGNED | directory::MIGRATING | directory::LOST => Choice::FewestLogs,
-            id => Choice::Dir(id),
-        };
-        let name = (topic.name.as_str(), index);
-        match self.dirs.get_or_create(name, topic.id, choice, settings.of(topic), now) {
-            Ok(log) => {
-                let held = Partition::new(topic.name.clone(), topic.id, index, log);
-                held.set_role(role);
-                self.replicas.insert(Arc::new(held));
-            }
-            Err(rejection) => {
-                error!("{}-{index} is offline: {}", topic.name, rejection.message);
-                self.replicas.take_offline(topic.id, index);
-                return None;
-            }
-        }
-        let directory = self.dirs.hosted(name.0, index)?.dir.id()?;
-        let placed = Placed {
+        let there = self.dirs.get(&topic.name, index).is_some();
+        self.replicas.plan(Plan {
+            topic: topic.name.clone(),
             topic_id: topic.id,
-            partition: index,
-            directory,
-        };
-        (directory != wanted).then_some(placed)
+            index,
+            choice: match wanted {
+                directory::UNASSIGNED | directory::MIGRATING | directory::LOST => Choice::FewestLogs,
+                id => Choice::Dir(id),
+            },
+            settings: settings.of(topic),
+            role,
+        });
+        match there {
+            // It was loaded at the start; nothing is left to be made.
+            true => drop(self.replicas.get(topic.id, index)),
+            false => self.planned.notify_one(),
+        }
+    }
+
+    /// Replicas whose place the controller does not know yet.
+    pub fn take_placed(&self) -> Vec<Placed> {
+        std::mem::take(&mut self.placed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn drop_replica(&self, topic: &Topic, index: PartitionId, now: Timestamp) {
@@ -278,6 +292,11 @@ impl Hosting {
         if !all && named.is_empty() {
             return;
         }
+        let concerns = |topic: &Topic| all || named.contains(&topic.name.as_str());
+        self.replicas.configure_planned(|id| {
+            let topic = image.topic_by_id(id).filter(|topic| concerns(topic))?;
+            Some(settings.compute(&topic.name))
+        });
         for partition in self.replicas.all() {
             if !all && !named.contains(&partition.topic.as_str()) {
                 continue;
@@ -286,5 +305,42 @@ impl Hosting {
                 partition.log().set_settings(settings.of(topic));
             }
         }
+    }
+}
+
+/// Carries out plans.
+struct Maker {
+    dirs: Arc<LogDirs>,
+    clock: SharedClock,
+    placed: Arc<Mutex<Vec<Placed>>>,
+}
+
+impl Maker {
+    fn make(&self, plan: &Plan) -> Option<Arc<Partition>> {
+        let name = (plan.topic.as_str(), plan.index);
+        let settings = plan.settings.clone();
+        let made = self
+            .dirs
+            .get_or_create(name, plan.topic_id, plan.choice, settings, self.clock.now());
+        let log = match made {
+            Ok(log) => log,
+            Err(rejection) => {
+                error!("{}-{} is offline: {}", name.0, name.1, rejection.message);
+                return None;
+            }
+        };
+        let partition = Partition::new(plan.topic.clone(), plan.topic_id, plan.index, log);
+        partition.set_role(plan.role);
+        let directory = self.dirs.hosted(name.0, name.1).and_then(|hosted| hosted.dir.id());
+        if let Some(directory) = directory.filter(|directory| plan.choice != Choice::Dir(*directory)) {
+            let (topic_id, partition) = (plan.topic_id, plan.index);
+            let placed = Placed {
+                topic_id,
+                partition,
+                directory,
+            };
+            self.placed.lock().unwrap_or_else(PoisonError::into_inner).push(placed);
+        }
+        Some(Arc::new(partition))
     }
 }

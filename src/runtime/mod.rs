@@ -6,6 +6,7 @@ pub mod lifecycle;
 pub mod metadata_log;
 pub mod metadata_store;
 pub mod observer;
+pub mod placing;
 pub mod producer_ids;
 pub mod quorum;
 mod quorum_tasks;

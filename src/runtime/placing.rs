@@ -1,0 +1,75 @@
+//! Makes the logs of new partitions in the background, and tells the controller where they were put if it did not say.
+
+use crate::metadata::Image;
+use crate::replication::hosting::Hosting;
+use crate::replication::hosting::Placed;
+use crate::runtime::controller_channel::ControllerChannel;
+use crate::runtime::observer::Published;
+use crate::schema::assign_replicas_to_dirs_request::AssignReplicasToDirsRequest;
+use crate::schema::assign_replicas_to_dirs_request::DirectoryData;
+use crate::schema::assign_replicas_to_dirs_request::PartitionData;
+use crate::schema::assign_replicas_to_dirs_request::TopicData;
+use crate::types::Uuid;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tracing::warn;
+
+/// At most so many replicas in one AssignReplicasToDirs.
+const PLACED_AT_ONCE: usize = 2250;
+
+/// Runs until `stop` changes.
+pub async fn run(
+    hosting: Arc<Hosting>,
+    published: Arc<Published>,
+    channel: Arc<dyn ControllerChannel>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            () = hosting.planned.notified() => {}
+            _ = stop.wait_for(|stopping| *stopping) => return,
+        }
+        let replicas = hosting.replicas.clone();
+        if spawn_blocking(move || replicas.make_planned()).await.is_err() {
+            warn!("logs could not be made in the background; they are made when they are used");
+        }
+        let placed = hosting.take_placed();
+        let image = published.image();
+        for some in placed.chunks(PLACED_AT_ONCE) {
+            let Some(request) = request(&hosting, &image, some) else {
+                continue;
+            };
+            if channel.assign_replicas(request).await.is_err() {
+                warn!("the controller was not told where new replicas lie");
+            }
+        }
+    }
+}
+
+fn request(hosting: &Hosting, image: &Image, placed: &[Placed]) -> Option<AssignReplicasToDirsRequest> {
+    let broker_epoch = image.broker(hosting.node_id)?.epoch;
+    let mut directories: BTreeMap<Uuid, BTreeMap<Uuid, Vec<PartitionData>>> = BTreeMap::new();
+    for replica in placed {
+        let topics = directories.entry(replica.directory).or_default();
+        let partition = PartitionData {
+            partition_index: replica.partition,
+        };
+        topics.entry(replica.topic_id).or_default().push(partition);
+    }
+    let topics = |topics: BTreeMap<Uuid, Vec<PartitionData>>| {
+        let told = topics
+            .into_iter()
+            .map(|(topic_id, partitions)| TopicData { topic_id, partitions });
+        told.collect()
+    };
+    let directories = directories
+        .into_iter()
+        .map(|(id, of)| DirectoryData { id, topics: topics(of) });
+    Some(AssignReplicasToDirsRequest {
+        broker_id: hosting.node_id,
+        broker_epoch,
+        directories: directories.collect(),
+    })
+}
