@@ -48,14 +48,15 @@ fn format_all(config: &BrokerConfig, found: &Found, world: &mut World<'_>) -> Re
     Ok(format!("Formatted {names} for a new cluster {}", plan.cluster_id))
 }
 
-/// Files that systems put into every folder do not count.
+/// Files that systems put into every folder do not count, nor do those of a formatting that was cut off.
 fn holds_something(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else {
         return false;
     };
     entries.flatten().any(|entry| {
         let name = entry.file_name();
-        !name.to_string_lossy().starts_with('.') && name != "lost+found"
+        let counts = !name.to_string_lossy().starts_with('.') && name != "lost+found";
+        counts && !folders::is_unfinished(&entry.path())
     })
 }
 
