@@ -148,6 +148,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_formatting_left_that_was_cut_off_is_formatted_anew() {
+        for left in [
+            "bootstrap.checkpoint.tmp",
+            "bootstrap.checkpoint",
+            "meta.properties.tmp",
+            "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint.tmp",
+            "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint",
+        ] {
+            let folder = TestFolder::make();
+            let path = folder.path().join(left);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(&path, "half").expect("a file");
+            assert!(run(&[], &[folder.path()]).is_ok_and(|line| line.is_some()), "{left}");
+        }
+        let folder = TestFolder::make();
+        let log = folder.path().join("__cluster_metadata-0");
+        fs::create_dir_all(&log).expect("a folder");
+        fs::write(log.join("00000000000000000000.log"), "records").expect("a file");
+        assert!(run(&[], &[folder.path()]).is_err(), "a log is never thrown away");
+    }
+
+    #[test]
     fn a_further_folder_joins_those_that_are_there() {
         let folder = TestFolder::make();
         let (one, two) = (folder.path().join("one"), folder.path().join("two"));
