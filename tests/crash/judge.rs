@@ -9,6 +9,7 @@ use crate::script::Written;
 use crate::script::ask;
 use crate::support::client::Client;
 use crate::support::log::Read;
+use crate::support::log::Stored;
 use crate::support::log::read_all;
 use bytes::Bytes;
 
@@ -181,4 +182,43 @@ fn remembers(client: &mut Client, topic: &str, index: i32, partition: &Partition
         }
     }
     Ok(())
+}
+
+#[test]
+fn the_judge_sees_what_is_lost_moved_doubled_or_back() {
+    let written = |at: i64| Written {
+        base_offset: at,
+        numbered: Numbered::No,
+        batch: Bytes::new(),
+        content: Bytes::from(at.to_string()),
+    };
+    let acknowledged = Partition {
+        start: 4,
+        end: 12,
+        batches: (0..4).map(|index| written(3 * index)).collect(),
+    };
+    let pending = Bytes::from_static(b"12");
+    let all = [(3, 3), (6, 6), (9, 9)];
+    let with = |more: (i64, i64)| [all.as_slice(), &[more]].concat();
+    for (case, start, end, found, expected) in [
+        ("all", 4, 12, all.to_vec(), Some(false)),
+        ("all and the pending one", 4, 15, with((12, 12)), Some(true)),
+        ("one lost in between", 4, 12, vec![(3, 3), (9, 9)], None),
+        ("the last lost", 4, 9, vec![(3, 3), (6, 6)], None),
+        ("other bytes", 4, 12, vec![(3, 3), (6, 7), (9, 9)], None),
+        ("one twice", 4, 15, with((12, 9)), None),
+        ("one at an offset that is taken", 4, 12, with((9, 12)), None),
+        ("deleted records are back", 0, 12, [&[(0, 0)], &all[..]].concat(), None),
+        ("more is deleted than asked for", 5, 12, all.to_vec(), None),
+        ("an end without its batch", 4, 15, all.to_vec(), None),
+    ] {
+        let stored = |(at, name): (i64, i64)| Stored {
+            base_offset: at,
+            next_offset: at + 3,
+            content: Bytes::from(name.to_string()),
+        };
+        let batches = found.into_iter().map(stored).collect();
+        let judged = records(&acknowledged, Some(&pending), None, &Read { start, end, batches });
+        assert_eq!(judged.as_ref().ok(), expected.as_ref(), "{case}: {judged:?}");
+    }
 }

@@ -120,7 +120,7 @@ fn one_life(folder: &Path, mut model: Model, steps: &[Step], death: Death) -> Re
         return Ok(false);
     }
     // Whoever cleans up after a crash may be killed, too.
-    if death.at % 3 == 0 {
+    if death.at.is_multiple_of(3) {
         let again = Death {
             at: 1 + death.at % 37,
             torn: !death.torn,
