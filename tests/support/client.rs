@@ -49,7 +49,7 @@ const TOPIC: i8 = 2;
 
 pub struct Client {
     pub stream: TcpStream,
-    next: i32,
+    pub next: i32,
 }
 
 /// The frame of a request, with its length.

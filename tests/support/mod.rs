@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod log;
+pub mod random;
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -135,8 +136,18 @@ impl Broker {
         ("127.0.0.1", self.port)
     }
 
-    pub fn process(&self) -> u32 {
-        self.child.id()
+    /// Bytes of memory in use, now and at most so far; `None` on a system that does not tell.
+    pub fn memory(&self) -> Option<Memory> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let row = |name: &str| {
+            let row = text.lines().find_map(|line| line.strip_prefix(name))?;
+            let kibibytes: usize = row.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+            Some(kibibytes << 10)
+        };
+        Some(Memory {
+            now: row("VmRSS:")?,
+            peak: row("VmHWM:")?,
+        })
     }
 
     /// `kill -9`.
@@ -159,6 +170,12 @@ impl Broker {
         let said = self.said.take().map(|said| said.join().unwrap_or_default());
         said.unwrap_or_default()
     }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    pub now: usize,
+    pub peak: usize,
 }
 
 impl Drop for Broker {
