@@ -23,7 +23,15 @@ const DOORS: &[(&str, &[&str])] = &[
     ("api", &["protocol", "metadata", "replication", "runtime", "controller"]),
     (
         "runtime",
-        &["controller", "raft", "metadata", "replication", "log", "format"],
+        &[
+            "controller",
+            "raft",
+            "metadata",
+            "replication",
+            "log",
+            "storage",
+            "format",
+        ],
     ),
     ("replication", &["log", "metadata"]),
     ("log", &["storage"]),

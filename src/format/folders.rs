@@ -5,6 +5,7 @@ use crate::format::checkpoint;
 use crate::format::date;
 use crate::format::error::FormatError;
 use crate::format::plan::Plan;
+use crate::storage::crash_point;
 use crate::storage::meta_properties;
 use crate::storage::meta_properties::MetaProperties;
 use crate::storage::replace::replace;
@@ -106,10 +107,29 @@ pub fn format_folders(plan: &Plan, world: &mut World<'_>, say: &mut dyn FnMut(&s
         .values()
         .filter_map(|properties| properties.directory_id)
         .collect();
-    found
-        .empty
-        .iter()
+    // The folder of the metadata log first: with that one alone, the others can be added later.
+    let (metadata, others): (Vec<_>, Vec<_>) = found.empty.iter().partition(|folder| **folder == plan.metadata_folder);
+    metadata
+        .into_iter()
+        .chain(others)
         .try_for_each(|folder| format_one(plan, folder, &taken, world, say))
+}
+
+/// Whether formatting leaves this behind when it is cut off before the folder counts as formatted.
+pub fn is_unfinished(path: &Path) -> bool {
+    let name_of = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name_of(path).unwrap_or_default();
+    let whole = name.strip_suffix(".tmp").unwrap_or(&name);
+    if name != METADATA_LOG {
+        return whole == BOOTSTRAP_FILE || whole == meta_properties::NAME;
+    }
+    let Ok(mut entries) = fs::read_dir(path) else {
+        return false;
+    };
+    entries.all(|entry| {
+        let name = entry.ok().and_then(|entry| name_of(&entry.path())).unwrap_or_default();
+        name.strip_suffix(".tmp").unwrap_or(&name) == FIRST_SNAPSHOT
+    })
 }
 
 fn bootstrap_line(plan: &Plan) -> String {
@@ -178,12 +198,14 @@ fn free_id(taken: &[Uuid], world: &mut World<'_>) -> Uuid {
 
 fn write_snapshot(folder: &Path, bytes: &[u8]) -> io::Result<()> {
     let log = folder.join(METADATA_LOG);
+    crash_point::reached();
     fs::create_dir_all(&log)?;
     let path = log.join(FIRST_SNAPSHOT);
     replace(&path, bytes, true)?;
     // Snapshots never change; Kafka takes the right to write away, too.
     let mut permissions = fs::metadata(&path)?.permissions();
     only_readable(&mut permissions);
+    crash_point::reached();
     fs::set_permissions(&path, permissions)
 }
 

@@ -48,14 +48,15 @@ fn format_all(config: &BrokerConfig, found: &Found, world: &mut World<'_>) -> Re
     Ok(format!("Formatted {names} for a new cluster {}", plan.cluster_id))
 }
 
-/// Files that systems put into every folder do not count.
+/// Files that systems put into every folder do not count, nor do those of a formatting that was cut off.
 fn holds_something(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else {
         return false;
     };
     entries.flatten().any(|entry| {
         let name = entry.file_name();
-        !name.to_string_lossy().starts_with('.') && name != "lost+found"
+        let counts = !name.to_string_lossy().starts_with('.') && name != "lost+found";
+        counts && !folders::is_unfinished(&entry.path())
     })
 }
 
@@ -144,6 +145,28 @@ mod tests {
             folder.path().display()
         );
         assert_eq!(run(&[], &[folder.path()]), Err(said));
+    }
+
+    #[test]
+    fn what_a_formatting_left_that_was_cut_off_is_formatted_anew() {
+        for left in [
+            "bootstrap.checkpoint.tmp",
+            "bootstrap.checkpoint",
+            "meta.properties.tmp",
+            "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint.tmp",
+            "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint",
+        ] {
+            let folder = TestFolder::make();
+            let path = folder.path().join(left);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(&path, "half").expect("a file");
+            assert!(run(&[], &[folder.path()]).is_ok_and(|line| line.is_some()), "{left}");
+        }
+        let folder = TestFolder::make();
+        let log = folder.path().join("__cluster_metadata-0");
+        fs::create_dir_all(&log).expect("a folder");
+        fs::write(log.join("00000000000000000000.log"), "records").expect("a file");
+        assert!(run(&[], &[folder.path()]).is_err(), "a log is never thrown away");
     }
 
     #[test]

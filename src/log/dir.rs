@@ -2,6 +2,7 @@
 
 use crate::storage::checkpoint;
 use crate::storage::checkpoint::Offsets;
+use crate::storage::crash_point;
 use crate::storage::limits;
 use crate::storage::meta_properties;
 use crate::storage::meta_properties::MetaProperties;
@@ -82,6 +83,7 @@ impl Dir {
     }
 
     fn try_lock(path: &Path) -> io::Result<Option<Dir>> {
+        crash_point::reached();
         std::fs::create_dir_all(path)?;
         let Some(lock) = limits::lock_file(&path.join(LOCK))? else {
             return Ok(None);

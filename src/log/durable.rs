@@ -54,8 +54,8 @@ impl Log {
         if offset <= writer.last_snapshot {
             return Ok(());
         }
-        let bytes = producer_snapshot::encode(&writer.producers.to_snapshot());
-        std::fs::write(self.folder.file(offset, folder::SNAPSHOT), bytes)?;
+        let path = self.folder.file(offset, folder::SNAPSHOT);
+        producer_snapshot::write(&path, &writer.producers.to_snapshot())?;
         writer.last_snapshot = offset;
         Ok(())
     }

@@ -90,7 +90,7 @@ impl Load<'_> {
             let mut wanted = look_back;
             let before = self.segments.partition_point(|segment| segment.base_offset < snapshot);
             let mut pieces = Vec::new();
-            for segment in self.segments[..before].iter().rev().take(2) {
+            for segment in self.segments[..before].iter().rev() {
                 let end = match segment.locate(snapshot, segment.size()) {
                     Ok(Some((position, _))) => position,
                     Ok(None) => segment.size(),

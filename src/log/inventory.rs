@@ -1,5 +1,6 @@
 //! What is in a partition's folder, after a crash too: leftovers are removed, a finished compaction is completed.
 
+use crate::storage::crash_point;
 use crate::storage::folder;
 use crate::storage::folder::Folder;
 use crate::storage::folder::file_name;
@@ -123,6 +124,7 @@ impl Inventory {
         }
         for kind in suffixes {
             let from = path.join(format!("{}{}", file_name(base, kind), folder::SWAP));
+            crash_point::reached();
             std::fs::rename(from, path.join(file_name(base, kind)))?;
         }
         Ok(())

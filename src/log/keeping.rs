@@ -7,6 +7,7 @@ use crate::log::dirs::lock;
 use crate::record::validate::Rejection;
 use crate::storage::checkpoint;
 use crate::storage::checkpoint::Offsets;
+use crate::storage::crash_point;
 use crate::types::Offset;
 use crate::types::Timestamp;
 use std::collections::HashMap;
@@ -74,6 +75,7 @@ impl LogDirs {
         };
         for (_, path) in due {
             // What cannot be removed now is tried again at the next start.
+            crash_point::reached();
             let _ = std::fs::remove_dir_all(path);
         }
         self.each(|hosted| hosted.log.guarded(hosted.log.delete_expired_files(now).map(|_| ())))

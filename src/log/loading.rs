@@ -14,6 +14,7 @@ use crate::log::replica::Log;
 use crate::log::settings::LogSettings;
 use crate::storage::checkpoint;
 use crate::storage::checkpoint::Offsets;
+use crate::storage::crash_point;
 use crate::storage::folder;
 use crate::storage::partition_metadata;
 use crate::types::Offset;
@@ -218,6 +219,7 @@ impl LogDirs {
             let unique = Uuid((self.random)());
             let name = FolderName::with_suffix(&found.topic, found.partition, unique, STRAY);
             let target = found.dir.path().join(name);
+            crash_point::reached();
             std::fs::rename(path, &target)?;
             return Ok(Opened::Stray(target));
         };

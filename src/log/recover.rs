@@ -134,10 +134,7 @@ pub fn recover(
     for (index, segment) in segments.iter().enumerate().skip(first) {
         if index > 0 {
             // Where a segment begins, the next recovery may begin too.
-            std::fs::write(
-                segment.snapshot_path(),
-                producer_snapshot::encode(&replay.producers.to_snapshot()),
-            )?;
+            producer_snapshot::write(&segment.snapshot_path(), &replay.producers.to_snapshot())?;
         }
         outcomes.push(scan(segment, settings, replay)?);
     }

@@ -9,6 +9,7 @@ use crate::log::producers::Producers;
 use crate::log::settings::LogSettings;
 use crate::log::tail::Tail;
 use crate::record::validate::Rejection;
+use crate::storage::crash_point;
 use crate::storage::epoch_checkpoint;
 use crate::storage::file_pool::FilePool;
 use crate::storage::folder;
@@ -132,6 +133,7 @@ impl Log {
 
     /// As `create`, for a log whose first records are gone elsewhere already.
     pub fn create_at(place: Place, settings: Arc<LogSettings>, start: Offset, now: Timestamp) -> io::Result<Log> {
+        crash_point::reached();
         std::fs::create_dir(&place.folder)?;
         partition_metadata::write(&place.folder.join(folder::METADATA), place.topic_id)?;
         let folder = Arc::new(Folder::new(place.folder.clone()));
@@ -370,6 +372,7 @@ impl Log {
     /// Gives the folder another name. Open files stay open.
     pub(crate) fn rename_folder(&self, to: PathBuf, durable: bool) -> io::Result<()> {
         let _writer = self.writer();
+        crash_point::reached();
         std::fs::rename(self.folder.path(), &to)?;
         if let Some(parent) = to.parent().filter(|_| durable) {
             replace::sync_folder(parent)?;

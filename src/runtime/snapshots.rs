@@ -4,6 +4,8 @@
 
 use crate::raft::quorum_state::QuorumState;
 use crate::raft::snapshot::SnapshotId;
+use crate::storage::crash_point;
+use crate::storage::crash_point::half;
 use std::collections::BTreeSet;
 use std::fs;
 use std::fs::File;
@@ -24,6 +26,7 @@ pub fn find(folder: &Path) -> io::Result<BTreeSet<SnapshotId>> {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         if name.ends_with(".checkpoint.part") || name.ends_with(".checkpoint.deleted") {
+            crash_point::reached();
             fs::remove_file(entry.path())?;
         } else {
             found.extend(SnapshotId::parse(name));
@@ -54,7 +57,9 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 /// Snapshots are read-only from the moment they have their name.
 pub fn write(folder: &Path, id: SnapshotId, bytes: &[u8]) -> io::Result<()> {
     let part = folder.join(format!("{}.part", id.file_name()));
+    crash_point::reached();
     let mut file = File::create(&part)?;
+    crash_point::reached_before_writing(|| (&file).write_all(half(bytes)));
     file.write_all(bytes)?;
     let mut permissions = file.metadata()?.permissions();
     #[cfg(unix)]
@@ -62,12 +67,15 @@ pub fn write(folder: &Path, id: SnapshotId, bytes: &[u8]) -> io::Result<()> {
     #[cfg(not(unix))]
     permissions.set_readonly(true);
     file.set_permissions(permissions)?;
+    crash_point::reached();
     file.sync_all()?;
+    crash_point::reached();
     fs::rename(&part, folder.join(id.file_name()))?;
     sync(folder)
 }
 
 pub fn remove(folder: &Path, id: SnapshotId) -> io::Result<()> {
+    crash_point::reached();
     fs::remove_file(folder.join(id.file_name()))
 }
 
@@ -86,15 +94,20 @@ pub fn read_quorum_state(folder: &Path) -> io::Result<Option<QuorumState>> {
 
 pub fn write_quorum_state(folder: &Path, state: &QuorumState) -> io::Result<()> {
     let part = folder.join(format!("{QUORUM_STATE}.tmp"));
+    crash_point::reached();
     let mut file = File::create(&part)?;
+    crash_point::reached();
     file.write_all(state.to_text().as_bytes())?;
+    crash_point::reached();
     file.sync_all()?;
+    crash_point::reached();
     fs::rename(&part, folder.join(QUORUM_STATE))?;
     sync(folder)
 }
 
 /// So that names survive a crash, too. Not every system lets a folder be opened.
 fn sync(folder: &Path) -> io::Result<()> {
+    crash_point::reached();
     match cfg!(unix) {
         true => File::open(folder)?.sync_all(),
         false => Ok(()),

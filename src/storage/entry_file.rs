@@ -3,6 +3,8 @@
 //! While a segment is written its index files are sparse and of full size, as Kafka maps them; they are cut to their
 //! entries when the segment is sealed or closed.
 
+use crate::storage::crash_point;
+use crate::storage::crash_point::half;
 use crate::storage::file_pool::FilePool;
 use crate::storage::file_pool::PooledFile;
 use crate::storage::folder::Folder;
@@ -97,10 +99,13 @@ impl<const N: usize> EntryFile<N> {
         if let Some(size) = full_size
             && !self.blown_up.swap(true, Ordering::Relaxed)
         {
+            crash_point::reached();
             file.set_len(size)?;
         }
         let count = self.count();
-        file.write_all_at(entry, u64::from(count) * N as u64)?;
+        let position = u64::from(count) * N as u64;
+        crash_point::reached_before_writing(|| file.write_all_at(half(entry), position));
+        file.write_all_at(entry, position)?;
         self.count.store(count + 1, Ordering::Release);
         Ok(())
     }
@@ -108,7 +113,9 @@ impl<const N: usize> EntryFile<N> {
     /// Replaces the whole file by these entries.
     pub fn rewrite(&self, entries: &[[u8; N]]) -> io::Result<()> {
         let file = self.file.get_or_create(|| self.path())?;
+        crash_point::reached_before_writing(|| file.write_all_at(half(entries.as_flattened()), 0));
         file.write_all_at(entries.as_flattened(), 0)?;
+        crash_point::reached();
         file.set_len(entries.as_flattened().len() as u64)?;
         self.blown_up.store(false, Ordering::Relaxed);
         self.count.store(entries.len() as u32, Ordering::Release);
@@ -135,6 +142,7 @@ impl<const N: usize> EntryFile<N> {
 
     fn cut(&self) -> io::Result<()> {
         let file = self.file.get_or_create(|| self.path())?;
+        crash_point::reached();
         file.set_len(u64::from(self.count()) * N as u64)?;
         self.blown_up.store(false, Ordering::Relaxed);
         Ok(())
@@ -149,6 +157,7 @@ impl<const N: usize> EntryFile<N> {
         if self.count() == 0 {
             return Ok(());
         }
+        crash_point::reached();
         self.file.get(|| self.path())?.sync_data()
     }
 

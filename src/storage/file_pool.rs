@@ -1,6 +1,7 @@
 //! Opens files when they are needed and closes those that were not used for longest, so that tens of thousands of
 //! partitions live below the limit of open files.
 
+use crate::storage::crash_point;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -130,6 +131,7 @@ impl PooledFile {
             if let Some(file) = &*handle {
                 return Ok(file.clone());
             }
+            crash_point::reached();
             let file = Arc::new(how.open(path())?);
             *handle = Some(file.clone());
             file

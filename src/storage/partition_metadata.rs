@@ -1,5 +1,7 @@
 //! `partition.metadata`: the id of the topic that a folder belongs to. 43 bytes, no newline at the end.
 
+use crate::storage::crash_point;
+use crate::storage::crash_point::half;
 use crate::storage::replace::read_small;
 use crate::types::Uuid;
 use std::io;
@@ -29,7 +31,9 @@ pub fn read(path: &Path) -> io::Result<Read> {
 
 /// Not replaced atomically: half a file reads as noise and is written anew from the cluster's metadata.
 pub fn write(path: &Path, topic_id: Uuid) -> io::Result<()> {
-    std::fs::write(path, encode(topic_id))
+    let text = encode(topic_id);
+    crash_point::reached_before_writing(|| std::fs::write(path, half(text.as_ref())));
+    std::fs::write(path, text)
 }
 
 fn decode(bytes: &[u8]) -> Option<Uuid> {

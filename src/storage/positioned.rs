@@ -1,5 +1,7 @@
 //! Reads and writes at a position; the only place that knows the Linux calls and their portable twins.
 
+use crate::storage::crash_point;
+use crate::storage::crash_point::half;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -7,6 +9,7 @@ use std::os::unix::fs::FileExt;
 /// Writes `head` and `body` one behind the other in one call, if the system has one.
 #[cfg(not(feature = "portable-io"))]
 pub fn write_pair_at(file: &File, head: &[u8], body: &[u8], position: u64) -> io::Result<()> {
+    crash_point::reached_before_writing(|| file.write_all_at(half(body), position + head.len() as u64));
     let parts = [io::IoSlice::new(head), io::IoSlice::new(body)];
     let written = loop {
         match rustix::io::pwritev(file, &parts, position) {
@@ -24,7 +27,9 @@ pub fn write_pair_at(file: &File, head: &[u8], body: &[u8], position: u64) -> io
 
 #[cfg(feature = "portable-io")]
 pub fn write_pair_at(file: &File, head: &[u8], body: &[u8], position: u64) -> io::Result<()> {
+    crash_point::reached_before_writing(|| file.write_all_at(half(body), position + head.len() as u64));
     file.write_all_at(head, position)?;
+    crash_point::reached();
     file.write_all_at(body, position + head.len() as u64)
 }
 

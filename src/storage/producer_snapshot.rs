@@ -1,9 +1,13 @@
 //! `.snapshot`: what a partition knew of its producers before the offset in the file's name.
 
+use crate::storage::crash_point;
+use crate::storage::crash_point::half;
 use crate::types::Offset;
 use crate::types::ProducerEpoch;
 use crate::types::ProducerId;
 use crate::types::Timestamp;
+use std::io;
+use std::path::Path;
 
 const VERSION: i16 = 1;
 const HEADER: usize = 10;
@@ -23,6 +27,13 @@ pub struct ProducerEntry {
     pub coordinator_epoch: i32,
     /// Where the open transaction began, or -1.
     pub txn_first_offset: Offset,
+}
+
+/// Not replaced atomically: half a file has a wrong checksum and is made anew from the log.
+pub fn write(path: &Path, entries: &[ProducerEntry]) -> io::Result<()> {
+    let bytes = encode(entries);
+    crash_point::reached_before_writing(|| std::fs::write(path, half(&bytes)));
+    std::fs::write(path, bytes)
 }
 
 pub fn encode(entries: &[ProducerEntry]) -> Vec<u8> {

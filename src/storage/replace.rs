@@ -1,5 +1,7 @@
 //! Replaces small files so that a crash leaves either the old or the new one.
 
+use crate::storage::crash_point;
+use crate::storage::crash_point::half;
 use std::fs::File;
 use std::io;
 use std::io::Write;
@@ -9,12 +11,16 @@ use std::path::PathBuf;
 /// Writes `<path>.tmp` and renames it over `path`. With `durable` it is on the disk when this returns.
 pub fn replace(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
     let temporary = with_suffix(path, ".tmp");
+    crash_point::reached();
     let mut file = File::create(&temporary)?;
+    crash_point::reached_before_writing(|| (&file).write_all(half(bytes)));
     file.write_all(bytes)?;
     if durable {
+        crash_point::reached();
         file.sync_all()?;
     }
     drop(file);
+    crash_point::reached();
     std::fs::rename(&temporary, path)?;
     match path.parent() {
         Some(parent) if durable => sync_folder(parent),
@@ -24,6 +30,7 @@ pub fn replace(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
 
 /// Makes creations, renames and removals in a folder durable.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
+    crash_point::reached();
     File::open(path)?.sync_all()
 }
 
@@ -35,6 +42,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Removes a file that may be gone already.
 pub fn remove_if_there(path: &Path) -> io::Result<()> {
+    crash_point::reached();
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

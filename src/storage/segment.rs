@@ -6,6 +6,7 @@
 use crate::file_range::FileRange;
 use crate::record::header::BatchHeader;
 use crate::record::header::HEADER_SIZE;
+use crate::storage::crash_point;
 use crate::storage::file_pool::FilePool;
 use crate::storage::file_pool::PooledFile;
 use crate::storage::folder;
@@ -141,6 +142,7 @@ impl Segment {
             created => created?,
         };
         if let Some(size) = layout.preallocate {
+            crash_point::reached();
             file.set_len(size)?;
         }
         // Otherwise there is nothing to trim until something is written: a broker with many idle logs stops at once.
@@ -412,6 +414,7 @@ impl Segment {
         self.time_index.file.trim()?;
         let file = self.file()?;
         if file.metadata()?.len() != self.size() {
+            crash_point::reached();
             file.set_len(self.size())?;
         }
         state.dirty = false;
@@ -421,6 +424,7 @@ impl Segment {
 
     /// Brings the batches to the disk. Indexes are derived and need no flush: recovery makes them anew.
     pub fn flush(&self) -> io::Result<()> {
+        crash_point::reached();
         self.file()?.sync_data()
     }
 
@@ -435,6 +439,7 @@ impl Segment {
         self.size.store(size, Ordering::Release);
         let file = self.file()?;
         if file.metadata()?.len() != size {
+            crash_point::reached();
             file.set_len(size)?;
         }
         Ok(())
@@ -450,6 +455,7 @@ impl Segment {
 
     /// Forgets all batches from `position` on, which begin with `offset`.
     pub fn truncate(&self, position: u64, offset: Offset) -> io::Result<()> {
+        crash_point::reached();
         self.file()?.set_len(position)?;
         self.size.store(position, Ordering::Release);
         self.index.truncate(position as u32)?;
@@ -482,6 +488,7 @@ impl Segment {
         ] {
             let path = self.folder.file(self.base_offset, suffix);
             let renamed = with_suffix(&path, folder::DELETED);
+            crash_point::reached();
             match std::fs::rename(&path, &renamed) {
                 Ok(()) => aside.push(renamed),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

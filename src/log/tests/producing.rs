@@ -41,8 +41,8 @@ fn the_sequence_decides_what_becomes_of_a_batch() {
 
 #[test]
 fn the_five_last_batches_are_known_after_a_restart_and_after_a_crash() {
-    for clean in [true, false] {
-        let mut world = World::small_segments();
+    for (clean, segment_bytes) in [(true, 1_000), (false, 1_000), (true, 100), (false, 100)] {
+        let mut world = World::with(|settings| settings.segment_bytes = segment_bytes);
         for sequence in 0..12 {
             world.append(&produced(5, 0, sequence)).unwrap();
         }
