@@ -77,12 +77,15 @@ pub fn run(config: BrokerConfig, logging: Logging) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| format!("no threads to work with: {error}"))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let node = Node::start(config, logging, threads).await?;
         wait_for_signal().await?;
         node.stop().await;
         Ok(())
-    })
+    });
+    // Everything is on the disk; what idle threads still wait for is not worth waiting for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn wait_for_signal() -> Result<(), Failure> {
