@@ -50,7 +50,14 @@ pub async fn handle(cx: &Context, request: ApiVersionsRequest) -> ApiVersionsRes
 fn api_keys(cx: &Context) -> Vec<ApiVersion> {
     let served = APIS.iter().filter(|api| api.is_on(cx.peer.controller));
     let mut keys: Vec<ApiVersion> = served
-        .map(|api| ApiVersion { api_key: api.key, min_version: api.advertised.0, max_version: api.advertised.1 })
+        .map(|api| {
+            let (min_version, max_version) = api.versions(&cx.handles);
+            ApiVersion {
+                api_key: api.key,
+                min_version,
+                max_version,
+            }
+        })
         .collect();
     keys.sort_by_key(|row| row.api_key);
     keys

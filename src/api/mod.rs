@@ -46,8 +46,19 @@ impl Api {
         }
     }
 
-    fn serves(&self, version: i16) -> bool {
-        (self.first_served..=self.advertised.1).contains(&version)
+    /// First and last version, with those that may still change if `unstable.api.versions.enable` wants them.
+    pub fn versions(&self, handles: &Handles) -> (i16, i16) {
+        let (first, last) = self.advertised;
+        let unstable = UNSTABLE.iter().find(|(key, _)| *key == self.key);
+        match unstable.filter(|_| handles.config().unstable_api_versions()) {
+            Some((_, unstable)) => (first, *unstable),
+            None => (first, last),
+        }
+    }
+
+    fn serves(&self, version: i16, handles: &Handles) -> bool {
+        let stable = (self.first_served..=self.advertised.1).contains(&version);
+        stable || version > self.advertised.1 && version <= self.versions(handles).1
     }
 }
 
@@ -107,6 +118,9 @@ apis! {
     Broker list_config_resources list_config_resources_request::ListConfigResourcesRequest 0..=1;
     Broker describe_topic_partitions describe_topic_partitions_request::DescribeTopicPartitionsRequest 0..=0;
 }
+
+/// Keys with a version that Kafka may still change.
+const UNSTABLE: &[(i16, i16)] = &[(22, 6)];
 
 /// What becomes of a request.
 pub enum Outcome {
@@ -171,7 +185,7 @@ fn begin(handles: &Arc<Handles>, peer: &Arc<Peer>, frame: Bytes) -> Result<Answe
     let (key, version) = (prefix.key, prefix.version);
     let found = APIS.iter().find(|api| api.key == key && api.is_on(peer.controller));
     let api = found.ok_or_else(|| close(format!("API key {key} is not served here")))?;
-    if !api.serves(version) {
+    if !api.serves(version, handles) {
         return Err(match key {
             header::API_VERSIONS => api_versions::refuse(prefix),
             _ => close(format!("version {version} of API key {key} is not served")),

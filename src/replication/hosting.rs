@@ -277,9 +277,21 @@ impl Hosting {
         let finished = partition.replace_log(|| self.dirs.finish_move(topic, index, now));
         match finished {
             // Something was appended between the last piece and the lock.
-            Err(rejection) if rejection.code == ErrorCode::ReassignmentInProgress => Ok(()),
-            other => other,
+            Err(rejection) if rejection.code == ErrorCode::ReassignmentInProgress => return Ok(()),
+            other => other?,
         }
+        let hosted = self.dirs.hosted(topic, index);
+        if let Some(directory) = hosted.and_then(|hosted| hosted.dir.id()) {
+            let (topic_id, partition) = (partition.topic_id, index);
+            let placed = Placed {
+                topic_id,
+                partition,
+                directory,
+            };
+            self.placed.lock().unwrap_or_else(PoisonError::into_inner).push(placed);
+            self.planned.notify_one();
+        }
+        Ok(())
     }
 
     /// New values reach the logs at once. A broker's own may be any topic's default.
