@@ -306,9 +306,11 @@ impl Check<'_> {
             return Err(self.fault(RecordFault::Decompression));
         }
         let walk = walk?;
-        match stream.byte() {
-            Some(_) => Err(self.fault(RecordFault::TooMany)),
-            None => Ok(walk),
+        // A checksum behind the records is looked at only here.
+        match (stream.byte(), &stream.failure) {
+            (Some(_), _) => Err(self.fault(RecordFault::TooMany)),
+            (None, Some(_)) => Err(self.fault(RecordFault::Decompression)),
+            (None, None) => Ok(walk),
         }
     }
 
