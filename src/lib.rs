@@ -3,6 +3,7 @@
 //! Rooms, doors and the way of a request are described in `ARCHITECTURE.md`.
 
 pub mod api;
+pub mod auth;
 pub mod broker;
 pub mod cli;
 pub mod clock;

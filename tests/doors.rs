@@ -35,12 +35,13 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("replication", &["log", "metadata"]),
     ("log", &["storage"]),
-    ("controller", &["metadata"]),
+    ("controller", &["auth", "metadata"]),
+    ("auth", &[]),
     ("raft", &["metadata", "log", "storage"]),
     ("metadata", &[]),
     ("storage", &[]),
     ("protocol", &[]),
-    ("format", &["metadata", "storage"]),
+    ("format", &["auth", "metadata", "storage"]),
     ("cli", &["format", "metadata", "storage"]),
 ];
 

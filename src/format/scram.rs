@@ -1,91 +1,14 @@
 //! SCRAM credentials: computed from a password, and read from the notation of `--add-scram`.
 
+use crate::auth::scram::Mechanism;
 use crate::format::World;
 use crate::format::error::FormatError;
 use crate::schema::user_scram_credential_record::UserScramCredentialRecord;
 use bytes::Bytes;
-use hmac::Hmac;
-use hmac::KeyInit;
-use hmac::Mac;
-use sha2::Digest;
-use sha2::Sha256;
-use sha2::Sha512;
 use std::collections::BTreeMap;
-
-/// The numbers are those of the protocol and of the metadata log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i8)]
-pub enum Mechanism {
-    Sha256 = 1,
-    Sha512 = 2,
-}
 
 const LEAST_ITERATIONS: i32 = 4096;
 const MOST_ITERATIONS: i32 = 16_384;
-
-impl Mechanism {
-    pub fn from_name(name: &str) -> Option<Mechanism> {
-        [Mechanism::Sha256, Mechanism::Sha512]
-            .into_iter()
-            .find(|mechanism| mechanism.name() == name)
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Mechanism::Sha256 => "SCRAM-SHA-256",
-            Mechanism::Sha512 => "SCRAM-SHA-512",
-        }
-    }
-
-    /// Kafka's own name, as its messages print it.
-    fn constant(self) -> &'static str {
-        match self {
-            Mechanism::Sha256 => "SCRAM_SHA_256",
-            Mechanism::Sha512 => "SCRAM_SHA_512",
-        }
-    }
-
-    fn hmac(self, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-        fn run<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-            // Every length of key is allowed.
-            let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else {
-                return Vec::new();
-            };
-            parts.iter().for_each(|part| mac.update(part));
-            mac.finalize().into_bytes().to_vec()
-        }
-        match self {
-            Mechanism::Sha256 => run::<Hmac<Sha256>>(key, parts),
-            Mechanism::Sha512 => run::<Hmac<Sha512>>(key, parts),
-        }
-    }
-
-    fn hash(self, bytes: &[u8]) -> Vec<u8> {
-        match self {
-            Mechanism::Sha256 => Sha256::digest(bytes).to_vec(),
-            Mechanism::Sha512 => Sha512::digest(bytes).to_vec(),
-        }
-    }
-
-    /// RFC 5802's `Hi`: PBKDF2 of one block.
-    pub fn salted_password(self, password: &str, salt: &[u8], iterations: i32) -> Vec<u8> {
-        let mut last = self.hmac(password.as_bytes(), &[salt, &1u32.to_be_bytes()]);
-        let mut sum = last.clone();
-        for _ in 1..iterations {
-            last = self.hmac(password.as_bytes(), &[&last]);
-            sum.iter_mut().zip(&last).for_each(|(sum, byte)| *sum ^= byte);
-        }
-        sum
-    }
-
-    pub fn stored_key(self, salted_password: &[u8]) -> Vec<u8> {
-        self.hash(&self.hmac(salted_password, &[b"Client Key"]))
-    }
-
-    pub fn server_key(self, salted_password: &[u8]) -> Vec<u8> {
-        self.hmac(salted_password, &[b"Server Key"])
-    }
-}
 
 /// Reads `SCRAM-SHA-256=[name=alice,password=secret]` and computes the credential.
 pub fn parse(argument: &str, world: &mut World<'_>) -> Result<UserScramCredentialRecord, FormatError> {

@@ -1,0 +1,3 @@
+//! Who somebody is: credentials and what proves them. Pure.
+
+pub mod scram;
