@@ -163,8 +163,17 @@ fn read(cx: &Context, partitions: &[(Key, Wanted)], limits: &Limits) -> Read {
         bytes: 0,
         urgent: false,
     };
+    // What there is not is told last, as Kafka does.
+    let mut unknown = Vec::new();
     let mut left = limits.max_bytes;
     for (key, wanted) in partitions {
+        let id = match known_topic(cx, &image, key) {
+            Ok(id) => id,
+            Err(error) => {
+                unknown.push((key.clone(), failed(key, error)));
+                continue;
+            }
+        };
         let reading = Reading {
             wanted: *wanted,
             max_bytes: left.min(wanted.max_bytes.max(0) as u32),
@@ -172,34 +181,36 @@ fn read(cx: &Context, partitions: &[(Key, Wanted)], limits: &Limits) -> Read {
             at_least_one: read.bytes == 0,
             upto: limits.upto,
         };
-        let answer = read_partition(cx, &image, key, &reading);
+        let found = cx.handles.replicas.find(&image, id, key.partition);
+        let answer = found.and_then(|partition| partition.read(&reading));
+        // Kafka sends null here, and an empty list where it did not get as far as reading.
+        let answer = answer.unwrap_or_else(|error| PartitionData {
+            aborted_transactions: None,
+            ..failed(key, error)
+        });
         let bytes = answer.records.as_ref().map_or(0, Records::len);
         left = left.saturating_sub(bytes as u32);
         read.bytes += bytes;
         read.urgent |= answer.error_code != 0 || answer.diverging_epoch.end_offset >= 0;
         let partition_index = key.partition;
-        read.answers.push((key.clone(), PartitionData { partition_index, ..answer }));
+        read.answers.push((
+            key.clone(),
+            PartitionData {
+                partition_index,
+                ..answer
+            },
+        ));
     }
+    read.urgent |= read.answers.is_empty();
+    read.answers.append(&mut unknown);
     read
 }
 
-fn read_partition(cx: &Context, image: &Image, key: &Key, reading: &Reading) -> PartitionData {
-    let known = topic_id(cx, image, key).and_then(|id| match image.partition(id, key.partition) {
+fn known_topic(cx: &Context, image: &Image, key: &Key) -> Result<Uuid, ErrorCode> {
+    let id = topic_id(cx, image, key)?;
+    match image.partition(id, key.partition) {
         Some(_) => Ok(id),
         None => Err(ErrorCode::UnknownTopicOrPartition),
-    });
-    let id = match known {
-        Ok(id) => id,
-        Err(error) => return failed(error),
-    };
-    let found = cx.handles.replicas.find(image, id, key.partition);
-    match found.and_then(|partition| partition.read(reading)) {
-        Ok(answer) => answer,
-        // Kafka sends null here, and an empty list where it did not get as far as reading.
-        Err(error) => PartitionData {
-            aborted_transactions: None,
-            ..failed(error)
-        },
     }
 }
 
@@ -211,8 +222,9 @@ fn topic_id(cx: &Context, image: &Image, key: &Key) -> Result<Uuid, ErrorCode> {
     image.topic_id(&key.topic).ok_or(ErrorCode::UnknownTopicOrPartition)
 }
 
-fn failed(error: ErrorCode) -> PartitionData {
+fn failed(key: &Key, error: ErrorCode) -> PartitionData {
     PartitionData {
+        partition_index: key.partition,
         error_code: error.code(),
         high_watermark: -1,
         records: Some(Records::Bytes(Bytes::new())),

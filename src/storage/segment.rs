@@ -69,7 +69,7 @@ struct State {
     /// The largest timestamp so far and the last offset of the batch that has it; `None`: not looked up yet.
     largest: Option<TimeEntry>,
     last_indexed: Timestamp,
-    /// Of the first batch; what `segment.ms` counts from.
+    /// The largest of the first batch; what `segment.ms` counts from.
     first_timestamp: Option<Timestamp>,
     /// Written to since it was opened.
     dirty: bool,
@@ -179,7 +179,7 @@ impl Segment {
         let largest = self.largest()?;
         let mut state = self.state();
         state.dirty = true;
-        state.first_timestamp.get_or_insert(header.base_timestamp);
+        state.first_timestamp.get_or_insert(header.max_timestamp);
         let newest = TimeEntry {
             timestamp: header.max_timestamp,
             offset: header.last_offset(),
@@ -236,8 +236,8 @@ impl Segment {
         let mut header = [0; HEADER_SIZE];
         let read = self.file().and_then(|file| read_at_most(&file, &mut header, 0));
         let first = BatchHeader::parse(&header).filter(|header| read.is_ok() && header.is_plausible(0));
-        self.state().first_timestamp = first.map(|header| header.base_timestamp);
-        first.map(|header| header.base_timestamp)
+        self.state().first_timestamp = first.map(|header| header.max_timestamp);
+        first.map(|header| header.max_timestamp)
     }
 
     /// The batch that holds `offset`, or else the first behind it; `None` if all end before it.

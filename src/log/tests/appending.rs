@@ -96,6 +96,17 @@ fn a_segment_ends_by_size_and_by_time() {
 }
 
 #[test]
+fn a_segments_time_counts_from_the_largest_of_its_first_batch() {
+    let mut world = World::new();
+    world.set(|settings| settings.segment_ms = 1_000);
+    let old_and_new = batch(&[NOW - 1_000_000, NOW], 10);
+    world.append(&old_and_new).unwrap();
+    world.append(&old_and_new).unwrap();
+    let logs = world.names().iter().filter(|name| name.ends_with(".log")).count();
+    assert_eq!(logs, 1, "{:?}", world.names());
+}
+
+#[test]
 fn side_files_follow_kafkas_rules() {
     let world = World::with(|settings| settings.index_interval_bytes = 100);
     let size = batch(&[NOW], 10).len();
