@@ -45,6 +45,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::net::ToSocketAddrs;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicU64;
@@ -76,8 +77,13 @@ pub fn run(config: BrokerConfig, logging: Logging) -> Result<(), Failure> {
         .build()
         .map_err(|error| format!("no threads to work with: {error}"))?;
     let ended = runtime.block_on(async {
-        let node = Node::start(config, logging, threads).await?;
-        wait_for_signal().await?;
+        // Heard from the first moment: whoever has read that this node listens may ask it to stop.
+        let mut stop = pin!(signals()?);
+        let node = tokio::select! {
+            node = Node::start(config, logging, threads) => node?,
+            () = &mut stop => return Ok(()),
+        };
+        stop.await;
         node.stop().await;
         Ok(())
     });
@@ -86,14 +92,16 @@ pub fn run(config: BrokerConfig, logging: Logging) -> Result<(), Failure> {
     ended
 }
 
-async fn wait_for_signal() -> Result<(), Failure> {
+/// Ends when somebody asks this process to stop.
+fn signals() -> Result<impl Future<Output = ()>, Failure> {
     let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// A node that serves.

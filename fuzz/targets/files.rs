@@ -88,7 +88,8 @@ pub fn small_files(data: &[u8]) {
         );
     }
     if let Some(state) = QuorumState::parse(&String::from_utf8_lossy(data)) {
-        assert_eq!(QuorumState::parse(&state.to_text()), Some(state));
+        let again = QuorumState::parse(&state.to_text()).expect("it reads its own writing");
+        assert_eq!(again.to_text(), state.to_text());
     }
 }
 
@@ -151,7 +152,9 @@ pub fn partition(data: &[u8]) {
             files[usize::from(*which) % files.len()].0.clone()
         });
         fs::write(folder.join(&damaged), noise).expect("a file");
-        let all_there = !damaged.ends_with(".log");
+        // The first epoch begins where the log does since DeleteRecords, so sound epochs are believed.
+        let believed = damaged == "leader-epoch-checkpoint" && epoch_checkpoint::decode(noise).is_some();
+        let all_there = !damaged.ends_with(".log") && !believed;
         let known = if clean || how & 2 == 2 { BATCHES } else { 0 };
         let how = OpenHow {
             clean,

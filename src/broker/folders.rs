@@ -14,6 +14,7 @@ use crate::types::Uuid;
 use compact_str::CompactString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tracing::error;
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
 /// Files held open at most; beyond it those unused for longest are closed.
@@ -38,6 +39,13 @@ impl Folders {
         drop(lock()?);
         prepare(config, now)?;
         let dirs = lock()?;
+        for dir in dirs.dirs() {
+            let Some(why) = dir.why_unusable() else { continue };
+            if dir.path() == metadata {
+                return Err(why.into());
+            }
+            error!("{why}; the other log dirs are served");
+        }
         let identity = dirs.dirs().iter().find_map(|dir| dir.meta());
         let identity = identity.ok_or_else(|| format!("log.dirs: {} is not formatted", metadata.display()))?;
         Ok(Folders {

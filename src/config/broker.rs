@@ -249,9 +249,8 @@ fn protocols(given: &Properties, values: &Values) -> Result<ProtocolMap, ConfigE
     let is_secure = |name: &str| matches!(name, "SSL" | "SASL_SSL" | "SASL_PLAINTEXT");
     for entry in values.list("listeners") {
         let Some((name, _)) = entry.split_once(':') else {
-            return Err(ConfigError::Invalid(format!(
-                "Unable to parse a listener name from {entry}"
-            )));
+            let needed = "Unable to parse a listener name; name://host:port is needed";
+            return Err(ConfigError::value("listeners", entry, needed));
         };
         if is_secure(&name.to_uppercase()) {
             return Ok(map);

@@ -66,6 +66,7 @@ pub struct Dir {
     /// `None` once it is offline or closed.
     lock: Mutex<Option<File>>,
     offline: AtomicBool,
+    why_unusable: Option<String>,
     pub(crate) last_stop: LastStop,
 }
 
@@ -91,6 +92,7 @@ impl Dir {
         let meta = meta_properties::read(path)?;
         let last_stop = last_stop(path)?;
         Ok(Some(Dir {
+            why_unusable: None,
             path: path.to_path_buf(),
             meta: RwLock::new(meta),
             lock: Mutex::new(Some(lock)),
@@ -100,8 +102,9 @@ impl Dir {
     }
 
     /// A dir that could not even be opened.
-    pub(crate) fn broken(path: &Path) -> Dir {
+    pub(crate) fn broken(path: &Path, why: String) -> Dir {
         Dir {
+            why_unusable: Some(why),
             path: path.to_path_buf(),
             meta: RwLock::new(None),
             lock: Mutex::new(None),
@@ -111,6 +114,11 @@ impl Dir {
                 broker_epoch: None,
             },
         }
+    }
+
+    /// Of a dir that could not be opened at all.
+    pub fn why_unusable(&self) -> Option<&str> {
+        self.why_unusable.as_deref()
     }
 
     pub fn path(&self) -> &Path {

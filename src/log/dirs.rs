@@ -89,11 +89,11 @@ impl LogDirs {
         for path in paths {
             match Dir::lock(path) {
                 Ok(dir) => dirs.push(Arc::new(dir)),
-                Err(DirError::AllOffline(path, error)) => {
-                    dirs.push(Arc::new(Dir::broken(&path)));
-                    first_error.get_or_insert(DirError::AllOffline(path, error));
+                Err(error @ DirError::Locked(_)) => return Err(error),
+                Err(error) => {
+                    dirs.push(Arc::new(Dir::broken(path, error.to_string())));
+                    first_error.get_or_insert(error);
                 }
-                Err(error) => return Err(error),
             }
         }
         if let Some(error) = first_error.filter(|_| !dirs.iter().any(|dir| dir.is_online())) {

@@ -115,15 +115,22 @@ impl Client {
 
     /// Waits until a leader is named for every partition, as clients do before they use one.
     pub fn await_leaders(&mut self) -> io::Result<MetadataResponse> {
+        self.metadata_when(|metadata| {
+            let mut partitions = metadata.topics.iter().flat_map(|topic| &topic.partitions);
+            partitions.all(|partition| partition.leader_id >= 0)
+        })
+    }
+
+    /// Asks until the cluster is as expected.
+    pub fn metadata_when(&mut self, expected: impl Fn(&MetadataResponse) -> bool) -> io::Result<MetadataResponse> {
         let until = Instant::now() + PATIENCE;
         loop {
             let metadata = self.metadata()?;
-            let mut partitions = metadata.topics.iter().flat_map(|topic| &topic.partitions);
-            if partitions.all(|partition| partition.leader_id >= 0) {
+            if expected(&metadata) {
                 return Ok(metadata);
             }
             if Instant::now() > until {
-                return Err(io::Error::other(format!("no leaders: {metadata:?}")));
+                return Err(io::Error::other(format!("never as expected: {metadata:?}")));
             }
             std::thread::yield_now();
         }
