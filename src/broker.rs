@@ -42,6 +42,10 @@ use crate::runtime::quorum::QuorumHandle;
 use crate::types::Timestamp;
 use compact_str::CompactString;
 use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::ToSocketAddrs;
 use std::path::Path;
@@ -220,9 +224,8 @@ fn bind(config: &BrokerConfig) -> Result<Vec<Bound>, Failure> {
                 "listeners: {endpoint}: {protocol} is not supported yet, only PLAINTEXT is"
             ));
         }
-        let address = address(endpoint)?;
         let backlog = config.socket_listen_backlog_size().max(1) as u32;
-        let socket = listener::bind(address, backlog).map_err(|error| format!("listeners: {endpoint}: {error}"))?;
+        let socket = open(endpoint, backlog)?;
         bound.push(Bound {
             socket,
             endpoint: endpoint.clone(),
@@ -232,16 +235,43 @@ fn bind(config: &BrokerConfig) -> Result<Vec<Bound>, Failure> {
     Ok(bound)
 }
 
-fn address(endpoint: &Endpoint) -> Result<SocketAddr, Failure> {
-    let host = endpoint.host.as_deref().unwrap_or("0.0.0.0");
+/// Where to listen, the best first: without a host on every address of both families, with one preferably on IPv4,
+/// which every client tries.
+fn addresses(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
     let port = u16::try_from(endpoint.port).unwrap_or(0);
-    let mut found = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| format!("listeners: {endpoint}: {error}"))?;
-    found
-        .next()
-        .ok_or_else(|| format!("listeners: {endpoint}: the host has no address"))
+    let Some(host) = endpoint.host.as_deref() else {
+        let all: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+        return Ok(all.map(|address| SocketAddr::new(address, port)).to_vec());
+    };
+    let found = (host, port).to_socket_addrs();
+    let mut found: Vec<SocketAddr> = found
+        .map_err(|error| format!("listeners: {endpoint}: {error}"))?
+        .collect();
+    found.sort_by_key(|address| !address.is_ipv4());
+    Ok(found)
 }
+
+/// Opens the first address that this machine has.
+fn open(endpoint: &Endpoint, backlog: u32) -> Result<TcpListener, Failure> {
+    let mut failure = format!("listeners: {endpoint}: the host has no address");
+    for address in addresses(endpoint)? {
+        match listener::bind(address, backlog) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => {
+                failure = format!("listeners: {endpoint}: {error}");
+                // Only a machine without this family of addresses is given another try.
+                let missing = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::Unsupported];
+                if !missing.contains(&error.kind()) && error.raw_os_error() != Some(NO_SUCH_FAMILY) {
+                    break;
+                }
+            }
+        }
+    }
+    Err(failure)
+}
+
+/// EAFNOSUPPORT of Linux.
+const NO_SUCH_FAMILY: i32 = 97;
 
 fn start_quorum(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -> Result<Quorum, Failure> {
     let failed = |error: &dyn std::fmt::Display| format!("the metadata log in {}: {error}", folders.metadata.display());
