@@ -17,7 +17,12 @@ pub async fn handle(cx: &Context, request: AlterClientQuotasRequest) -> Result<A
 impl Controlled for AlterClientQuotasRequest {
     type Answer = AlterClientQuotasResponse;
 
-    fn decide(&self, controller: &Controller, _: &mut Moment<'_>, _: &Caller<'_>) -> Outcome<AlterClientQuotasResponse> {
+    fn decide(
+        &self,
+        controller: &Controller,
+        _: &mut Moment<'_>,
+        _: &Caller<'_>,
+    ) -> Outcome<AlterClientQuotasResponse> {
         controller.alter_client_quotas(self)
     }
 }

@@ -1,12 +1,11 @@
 //! AlterConfigs (key 33, v0–2): states all configs of a resource anew; what it leaves out goes back to its default.
 
+use crate::api::altering::Verdict;
+use crate::api::altering::answer_all;
+use crate::api::altering::judge_all;
+use crate::api::altering::unknown_type;
 use crate::api::context::Context;
 use crate::api::context::Controlled;
-use crate::api::incremental_alter_configs::Verdict;
-use crate::api::incremental_alter_configs::named_twice;
-use crate::api::incremental_alter_configs::twice;
-use crate::api::incremental_alter_configs::unknown_type;
-use crate::config::ConfigError;
 use crate::config::Properties;
 use crate::config::alter;
 use crate::config::alter::Change;
@@ -21,31 +20,44 @@ use crate::schema::alter_configs_request::AlterConfigsRequest;
 use crate::schema::alter_configs_request::AlterConfigsResource;
 use crate::schema::alter_configs_response::AlterConfigsResourceResponse;
 use crate::schema::alter_configs_response::AlterConfigsResponse;
-use crate::types::ErrorCode;
 use compact_str::CompactString;
 
 pub async fn handle(cx: &Context, request: AlterConfigsRequest) -> Result<AlterConfigsResponse, Stopped> {
     if cx.peer.controller {
         return cx.control(request).await;
     }
-    let resources: Vec<_> = request.resources.iter().map(|resource| (resource.resource_type, &resource.resource_name)).collect();
-    let twice = twice(&resources);
-    let mut judged = Vec::with_capacity(request.resources.len());
-    let mut rest = AlterConfigsRequest { validate_only: request.validate_only, ..Default::default() };
-    for (resource, twice) in request.resources.iter().zip(twice) {
-        let verdict = if twice { Verdict::Settled(Err(named_twice())) } else { judge(cx, resource) };
-        if matches!(verdict, Verdict::Forward) {
-            rest.resources.push(resource.clone());
+    let validate_only = request.validate_only;
+    let (verdicts, resources) = judge_all(
+        &request.resources,
+        |resource| (resource.resource_type, &resource.resource_name),
+        |resource| judge(cx, resource),
+    );
+    let decided = match resources.is_empty() {
+        true => Vec::new(),
+        false => {
+            cx.control(AlterConfigsRequest {
+                resources,
+                validate_only,
+            })
+            .await?
+            .responses
         }
-        judged.push(verdict);
-    }
-    let decided = if rest.resources.is_empty() { Vec::new() } else { cx.control(rest).await?.responses };
-    let mut decided = decided.into_iter();
-    let responses = request.resources.into_iter().zip(judged).filter_map(|(resource, verdict)| match verdict {
-        Verdict::Forward => decided.next(),
-        Verdict::Settled(result) => Some(encode(resource, result)),
-    });
-    Ok(    AlterConfigsResponse { responses: responses.collect(), ..AlterConfigsResponse::default() })
+    };
+    let responses = answer_all(
+        request.resources,
+        verdicts,
+        decided,
+        |resource, error, error_message| AlterConfigsResourceResponse {
+            error_code: error.code(),
+            error_message,
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name,
+        },
+    );
+    Ok(AlterConfigsResponse {
+        responses,
+        ..Default::default()
+    })
 }
 
 fn judge(cx: &Context, resource: &AlterConfigsResource) -> Verdict {
@@ -63,7 +75,9 @@ fn judge(cx: &Context, resource: &AlterConfigsResource) -> Verdict {
     }
     match ResourceKind::from_code(resource.resource_type) {
         Some(ResourceKind::Broker) => {
-            let values = changes.into_iter().filter_map(|change| Some((change.name, change.value?)));
+            let values = changes
+                .into_iter()
+                .filter_map(|change| Some((change.name, change.value?)));
             let values: Properties = values.collect();
             match alter::check_broker_replacement(&cx.handles.live(), &resource.resource_name, &values) {
                 Ok(()) => Verdict::Forward,
@@ -71,18 +85,8 @@ fn judge(cx: &Context, resource: &AlterConfigsResource) -> Verdict {
             }
         }
         // Log levels came later and are not known here.
-        None | Some(ResourceKind::BrokerLogger) => Verdict::Settled(Err(unknown_type(resource.resource_type))),
+        None | Some(ResourceKind::BrokerLogger) => unknown_type(resource.resource_type),
         Some(_) => Verdict::Forward,
-    }
-}
-
-fn encode(resource: AlterConfigsResource, result: Result<(), ConfigError>) -> AlterConfigsResourceResponse {
-    let error = result.as_ref().err().map_or(ErrorCode::None, ConfigError::code);
-    AlterConfigsResourceResponse {
-        error_code: error.code(),
-        error_message: result.err().map(|error| error.message().into()),
-        resource_type: resource.resource_type,
-        resource_name: resource.resource_name,
     }
 }
 

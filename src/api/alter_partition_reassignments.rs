@@ -10,14 +10,22 @@ use crate::runtime::quorum::Stopped;
 use crate::schema::alter_partition_reassignments_request::AlterPartitionReassignmentsRequest;
 use crate::schema::alter_partition_reassignments_response::AlterPartitionReassignmentsResponse;
 
-pub async fn handle(cx: &Context, request: AlterPartitionReassignmentsRequest) -> Result<AlterPartitionReassignmentsResponse, Stopped> {
+pub async fn handle(
+    cx: &Context,
+    request: AlterPartitionReassignmentsRequest,
+) -> Result<AlterPartitionReassignmentsResponse, Stopped> {
     cx.control(request).await
 }
 
 impl Controlled for AlterPartitionReassignmentsRequest {
     type Answer = AlterPartitionReassignmentsResponse;
 
-    fn decide(&self, controller: &Controller, _: &mut Moment<'_>, _: &Caller<'_>) -> Outcome<AlterPartitionReassignmentsResponse> {
+    fn decide(
+        &self,
+        controller: &Controller,
+        _: &mut Moment<'_>,
+        _: &Caller<'_>,
+    ) -> Outcome<AlterPartitionReassignmentsResponse> {
         controller.alter_reassignments(self)
     }
 }

@@ -19,13 +19,21 @@ pub async fn handle(cx: &Context, request: AlterReplicaLogDirsRequest) -> AlterR
             for partition_index in topic.partitions {
                 let error = begin(cx, &path, &topic.name, partition_index).await.err();
                 let error_code = error.map_or(0, ErrorCode::code);
-                let result = AlterReplicaLogDirPartitionResult { partition_index, error_code };
+                let result = AlterReplicaLogDirPartitionResult {
+                    partition_index,
+                    error_code,
+                };
                 results.entry(topic.name.clone()).or_default().push(result);
             }
         }
     }
-    let results = results.into_iter().map(|(topic_name, partitions)| AlterReplicaLogDirTopicResult { topic_name, partitions });
-    AlterReplicaLogDirsResponse { results: results.collect(), ..AlterReplicaLogDirsResponse::default() }
+    let results = results
+        .into_iter()
+        .map(|(topic_name, partitions)| AlterReplicaLogDirTopicResult { topic_name, partitions });
+    AlterReplicaLogDirsResponse {
+        results: results.collect(),
+        ..AlterReplicaLogDirsResponse::default()
+    }
 }
 
 async fn begin(cx: &Context, path: &Path, topic: &str, partition: i32) -> Result<(), ErrorCode> {
@@ -33,5 +41,7 @@ async fn begin(cx: &Context, path: &Path, topic: &str, partition: i32) -> Result
     if !path.is_absolute() && !hosting.dirs.dirs().iter().any(|dir| dir.path() == path) {
         return Err(ErrorCode::LogDirNotFound);
     }
-    hosting.begin_move(topic, partition, path, cx.handles.clock.now()).map_err(|rejection| rejection.code)
+    hosting
+        .begin_move(topic, partition, path, cx.handles.clock.now())
+        .map_err(|rejection| rejection.code)
 }

@@ -10,14 +10,22 @@ use crate::runtime::quorum::Stopped;
 use crate::schema::alter_user_scram_credentials_request::AlterUserScramCredentialsRequest;
 use crate::schema::alter_user_scram_credentials_response::AlterUserScramCredentialsResponse;
 
-pub async fn handle(cx: &Context, request: AlterUserScramCredentialsRequest) -> Result<AlterUserScramCredentialsResponse, Stopped> {
+pub async fn handle(
+    cx: &Context,
+    request: AlterUserScramCredentialsRequest,
+) -> Result<AlterUserScramCredentialsResponse, Stopped> {
     cx.control(request).await
 }
 
 impl Controlled for AlterUserScramCredentialsRequest {
     type Answer = AlterUserScramCredentialsResponse;
 
-    fn decide(&self, controller: &Controller, _: &mut Moment<'_>, _: &Caller<'_>) -> Outcome<AlterUserScramCredentialsResponse> {
+    fn decide(
+        &self,
+        controller: &Controller,
+        _: &mut Moment<'_>,
+        _: &Caller<'_>,
+    ) -> Outcome<AlterUserScramCredentialsResponse> {
         controller.alter_scram(self)
     }
 }

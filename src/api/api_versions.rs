@@ -20,18 +20,31 @@ pub async fn handle(cx: &Context, request: ApiVersionsRequest) -> ApiVersionsRes
     let names = [&request.client_software_name, &request.client_software_version];
     if version >= 3 && !names.into_iter().all(|name| is_software_name(name)) {
         let error_code = ErrorCode::InvalidRequest.code();
-        return ApiVersionsResponse { error_code, ..ApiVersionsResponse::default() };
+        return ApiVersionsResponse {
+            error_code,
+            ..ApiVersionsResponse::default()
+        };
     }
     let image = cx.handles.image();
-    let supported = cx.handles.features.supported().iter().filter(|feature| version >= 4 || feature.lowest > 0);
+    let supported = cx
+        .handles
+        .features
+        .supported()
+        .iter()
+        .filter(|feature| version >= 4 || feature.lowest > 0);
     // The quorum keeps its own version, beside the records of the image.
     let quorum = (feature::KRAFT_VERSION.into(), cx.handles.kraft_version);
-    let levels = image.features().map(|(name, level)| (name.clone(), level)).chain([quorum]);
-    let finalized = levels.filter(|(_, level)| *level > 0).map(|(name, level)| FinalizedFeatureKey {
-        name,
-        max_version_level: level,
-        min_version_level: level,
-    });
+    let levels = image
+        .features()
+        .map(|(name, level)| (name.clone(), level))
+        .chain([quorum]);
+    let finalized = levels
+        .filter(|(_, level)| *level > 0)
+        .map(|(name, level)| FinalizedFeatureKey {
+            name,
+            max_version_level: level,
+            min_version_level: level,
+        });
     ApiVersionsResponse {
         api_keys: api_keys(cx),
         supported_features: supported
@@ -66,10 +79,18 @@ fn api_keys(cx: &Context) -> Vec<ApiVersion> {
 pub fn refuse(prefix: Prefix) -> Outcome {
     let own = APIS.iter().filter(|api| api.key == prefix.key);
     let api_keys = own
-        .map(|api| ApiVersion { api_key: api.key, min_version: api.advertised.0, max_version: api.advertised.1 })
+        .map(|api| ApiVersion {
+            api_key: api.key,
+            min_version: api.advertised.0,
+            max_version: api.advertised.1,
+        })
         .collect();
     let error_code = ErrorCode::UnsupportedVersion.code();
-    let answer = ApiVersionsResponse { error_code, api_keys, ..ApiVersionsResponse::default() };
+    let answer = ApiVersionsResponse {
+        error_code,
+        api_keys,
+        ..ApiVersionsResponse::default()
+    };
     answer.into_outcome(Prefix { version: 0, ..prefix })
 }
 
@@ -78,7 +99,9 @@ fn is_software_name(name: &str) -> bool {
     let plain = |character: char| character.is_ascii_alphanumeric();
     name.starts_with(plain)
         && name.ends_with(plain)
-        && name.chars().all(|character| plain(character) || character == '.' || character == '-')
+        && name
+            .chars()
+            .all(|character| plain(character) || character == '.' || character == '-')
 }
 
 #[cfg(test)]
@@ -87,7 +110,13 @@ mod tests {
 
     #[test]
     fn a_software_name_is_letters_and_digits_with_dots_and_hyphens_between() {
-        for (name, good) in [("librdkafka", true), ("2.1.0-rc1", true), ("a", true), ("", false), (".a", false)] {
+        for (name, good) in [
+            ("librdkafka", true),
+            ("2.1.0-rc1", true),
+            ("a", true),
+            ("", false),
+            (".a", false),
+        ] {
             assert_eq!(is_software_name(name), good, "{name}");
         }
         for name in ["a-", "a b", "a_b", "ä"] {

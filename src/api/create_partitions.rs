@@ -17,7 +17,12 @@ pub async fn handle(cx: &Context, request: CreatePartitionsRequest) -> Result<Cr
 impl Controlled for CreatePartitionsRequest {
     type Answer = CreatePartitionsResponse;
 
-    fn decide(&self, controller: &Controller, moment: &mut Moment<'_>, caller: &Caller<'_>) -> Outcome<CreatePartitionsResponse> {
+    fn decide(
+        &self,
+        controller: &Controller,
+        moment: &mut Moment<'_>,
+        caller: &Caller<'_>,
+    ) -> Outcome<CreatePartitionsResponse> {
         controller.create_partitions(moment, caller, self)
     }
 }

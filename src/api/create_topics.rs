@@ -17,7 +17,12 @@ pub async fn handle(cx: &Context, request: CreateTopicsRequest) -> Result<Create
 impl Controlled for CreateTopicsRequest {
     type Answer = CreateTopicsResponse;
 
-    fn decide(&self, controller: &Controller, moment: &mut Moment<'_>, caller: &Caller<'_>) -> Outcome<CreateTopicsResponse> {
+    fn decide(
+        &self,
+        controller: &Controller,
+        moment: &mut Moment<'_>,
+        caller: &Caller<'_>,
+    ) -> Outcome<CreateTopicsResponse> {
         controller.create_topics(moment, caller, self)
     }
 }

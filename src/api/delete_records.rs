@@ -31,7 +31,10 @@ pub async fn handle(cx: &Context, request: DeleteRecordsRequest) -> DeleteRecord
                 error_code: low_watermark.err().map_or(0, ErrorCode::code),
             });
         }
-        response.topics.push(DeleteRecordsTopicResult { name: topic.name, partitions });
+        response.topics.push(DeleteRecordsTopicResult {
+            name: topic.name,
+            partitions,
+        });
     }
     response
 }

@@ -17,7 +17,12 @@ pub async fn handle(cx: &Context, request: DeleteTopicsRequest) -> Result<Delete
 impl Controlled for DeleteTopicsRequest {
     type Answer = DeleteTopicsResponse;
 
-    fn decide(&self, controller: &Controller, _: &mut Moment<'_>, caller: &Caller<'_>) -> Outcome<DeleteTopicsResponse> {
+    fn decide(
+        &self,
+        controller: &Controller,
+        _: &mut Moment<'_>,
+        caller: &Caller<'_>,
+    ) -> Outcome<DeleteTopicsResponse> {
         controller.delete_topics(caller, self)
     }
 }

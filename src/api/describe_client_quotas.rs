@@ -25,17 +25,31 @@ pub async fn handle(cx: &Context, request: DescribeClientQuotasRequest) -> Descr
         }
     };
     let image = cx.handles.image();
-    let matching = image.quotas().filter(|(entity, _)| matches(entity, &filter, request.strict));
+    let matching = image
+        .quotas()
+        .filter(|(entity, _)| matches(entity, &filter, request.strict));
     let entries = matching.map(|(entity, values)| EntryData {
         entity: entity
             .0
             .iter()
-            .map(|(kind, name)| EntityData { entity_type: kind.clone(), entity_name: name.clone() })
+            .map(|(kind, name)| EntityData {
+                entity_type: kind.clone(),
+                entity_name: name.clone(),
+            })
             .collect(),
-        values: values.iter().map(|(key, value)| ValueData { key: key.clone(), value: *value }).collect(),
+        values: values
+            .iter()
+            .map(|(key, value)| ValueData {
+                key: key.clone(),
+                value: *value,
+            })
+            .collect(),
     });
     let entries = Some(entries.collect());
-    DescribeClientQuotasResponse { entries, ..DescribeClientQuotasResponse::default() }
+    DescribeClientQuotasResponse {
+        entries,
+        ..DescribeClientQuotasResponse::default()
+    }
 }
 
 /// What an entity's part of one type must be.
@@ -56,10 +70,15 @@ fn filter(components: &[ComponentData]) -> Result<Filter, (ErrorCode, CompactStr
             return invalid("Invalid empty entity type.".into());
         }
         if filter.contains_key(kind) {
-            return invalid(format!("Entity type {kind} cannot appear more than once in the filter."));
+            return invalid(format!(
+                "Entity type {kind} cannot appear more than once in the filter."
+            ));
         }
         if !["ip", "user", "client-id"].contains(&kind.as_str()) {
-            return Err((ErrorCode::UnsupportedVersion, format!("Unsupported entity type {kind}").into()));
+            return Err((
+                ErrorCode::UnsupportedVersion,
+                format!("Unsupported entity type {kind}").into(),
+            ));
         }
         let part = match (component.match_type, &component.r#match) {
             (0, Some(name)) => Part::Named(name.clone()),

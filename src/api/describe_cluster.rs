@@ -21,7 +21,11 @@ pub async fn handle(cx: &Context, request: DescribeClusterRequest) -> DescribeCl
         CONTROLLERS => controllers(cx, &image),
         _ => brokers(cx, &image, request.include_fenced_brokers),
     };
-    let controller = if here == CONTROLLERS { cx.handles.node_id } else { cx.any_broker(&image) };
+    let controller = if here == CONTROLLERS {
+        cx.handles.node_id
+    } else {
+        cx.any_broker(&image)
+    };
     let known = brokers.iter().any(|node| node.broker_id == controller);
     let mut response = DescribeClusterResponse {
         endpoint_type: here,
@@ -47,7 +51,10 @@ fn refuse(version: i16, here: i8, wanted: i8) -> Option<DescribeClusterResponse>
             );
             (ErrorCode::MismatchedEndpointType, text)
         }
-        _ => (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {wanted}")),
+        _ => (
+            ErrorCode::UnsupportedEndpointType,
+            format!("Unsupported endpoint type {wanted}"),
+        ),
     };
     let error = if version == 0 { ErrorCode::InvalidRequest } else { error };
     Some(DescribeClusterResponse {
@@ -74,7 +81,10 @@ fn brokers(cx: &Context, image: &Image, with_fenced: bool) -> Vec<DescribeCluste
 
 fn controllers(cx: &Context, image: &Image) -> Vec<DescribeClusterBroker> {
     let described = image.controllers().filter_map(|controller| {
-        let endpoint = controller.endpoints.iter().find(|endpoint| *endpoint.listener == *cx.peer.listener)?;
+        let endpoint = controller
+            .endpoints
+            .iter()
+            .find(|endpoint| *endpoint.listener == *cx.peer.listener)?;
         Some(DescribeClusterBroker {
             broker_id: controller.id,
             host: endpoint.host.clone(),

@@ -23,7 +23,10 @@ pub async fn handle(cx: &Context, request: DescribeConfigsRequest) -> DescribeCo
     let unknown = |resource: &&DescribeConfigsResource| ResourceKind::from_code(resource.resource_type).is_none();
     if request.resources.iter().any(|resource| unknown(&resource)) {
         let refused = request.resources.iter().map(refused_whole);
-        return DescribeConfigsResponse { results: refused.collect(), ..DescribeConfigsResponse::default() };
+        return DescribeConfigsResponse {
+            results: refused.collect(),
+            ..DescribeConfigsResponse::default()
+        };
     }
     let image = cx.handles.image();
     let results = request.resources.iter().map(|resource| {
@@ -38,10 +41,17 @@ pub async fn handle(cx: &Context, request: DescribeConfigsRequest) -> DescribeCo
                 configs: entries.into_iter().map(|entry| encode(&request, entry)).collect(),
                 ..answer
             },
-            Err((error, error_message)) => DescribeConfigsResult { error_code: error.code(), error_message, ..answer },
+            Err((error, error_message)) => DescribeConfigsResult {
+                error_code: error.code(),
+                error_message,
+                ..answer
+            },
         }
     });
-    DescribeConfigsResponse { results: results.collect(), ..DescribeConfigsResponse::default() }
+    DescribeConfigsResponse {
+        results: results.collect(),
+        ..DescribeConfigsResponse::default()
+    }
 }
 
 /// A type that nobody knows spoils the whole request.
@@ -77,9 +87,11 @@ fn entries(cx: &Context, image: &Image, resource: &DescribeConfigsResource) -> R
             describe::client_metrics(&cx.handles.stored_configs(ResourceKind::ClientMetrics, name)).map_err(failure)?
         }
         Some(ResourceKind::Group) if name.is_empty() => return Err(invalid("Group name must not be empty")),
-        Some(ResourceKind::Group) => {
-            describe::group(&cx.handles.live(), &cx.handles.stored_configs(ResourceKind::Group, name)).map_err(failure)?
-        }
+        Some(ResourceKind::Group) => describe::group(
+            &cx.handles.live(),
+            &cx.handles.stored_configs(ResourceKind::Group, name),
+        )
+        .map_err(failure)?,
         None => return Err(invalid("Unsupported resource type")),
     };
     let wanted = resource.configuration_keys.as_ref();
@@ -97,7 +109,11 @@ fn topic(cx: &Context, image: &Image, name: &str) -> Result<Vec<Entry>, Failure>
     if image.topic(name).is_none() {
         return Err((ErrorCode::UnknownTopicOrPartition, Some(CompactString::default())));
     }
-    describe::topic(&cx.handles.live(), &cx.handles.stored_configs(ResourceKind::Topic, name)).map_err(failure)
+    describe::topic(
+        &cx.handles.live(),
+        &cx.handles.stored_configs(ResourceKind::Topic, name),
+    )
+    .map_err(failure)
 }
 
 fn broker(cx: &Context, name: &str) -> Result<Vec<Entry>, Failure> {
@@ -125,7 +141,10 @@ fn encode(request: &DescribeConfigsRequest, entry: Entry) -> DescribeConfigsReso
         config_source: entry.source as i8,
         is_sensitive: entry.sensitive,
         config_type: entry.kind_number(),
-        documentation: entry.documentation.filter(|_| request.include_documentation).map(CompactString::from),
+        documentation: entry
+            .documentation
+            .filter(|_| request.include_documentation)
+            .map(CompactString::from),
         name: entry.name.into(),
         value: entry.value.map(CompactString::from),
         synonyms: match request.include_synonyms {

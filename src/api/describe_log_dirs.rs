@@ -16,13 +16,20 @@ use tokio::task::spawn_blocking;
 pub async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
     let hosting = cx.handles.hosting.clone();
     // Asks the file systems how full they are.
-    let dirs = spawn_blocking(move || hosting.dirs.describe()).await.unwrap_or_default();
+    let dirs = spawn_blocking(move || hosting.dirs.describe())
+        .await
+        .unwrap_or_default();
     let wanted: Option<HashSet<(&str, i32)>> = request.topics.as_ref().map(|topics| {
-        let named = topics.iter().flat_map(|topic| topic.partitions.iter().map(|index| (topic.topic.as_str(), *index)));
+        let named = topics
+            .iter()
+            .flat_map(|topic| topic.partitions.iter().map(|index| (topic.topic.as_str(), *index)));
         named.collect()
     });
     let results = dirs.iter().map(|dir| describe(cx, dir, wanted.as_ref()));
-    DescribeLogDirsResponse { results: results.collect(), ..DescribeLogDirsResponse::default() }
+    DescribeLogDirsResponse {
+        results: results.collect(),
+        ..DescribeLogDirsResponse::default()
+    }
 }
 
 fn describe(cx: &Context, dir: &DirInfo, wanted: Option<&HashSet<(&str, i32)>>) -> DescribeLogDirsResult {
@@ -34,14 +41,26 @@ fn describe(cx: &Context, dir: &DirInfo, wanted: Option<&HashSet<(&str, i32)>>) 
         let partition = DescribeLogDirsPartition {
             partition_index: replica.partition,
             partition_size: replica.size as i64,
-            offset_lag: lag(cx, replica.is_future, &replica.topic, (replica.partition, replica.end_offset)),
+            offset_lag: lag(
+                cx,
+                replica.is_future,
+                &replica.topic,
+                (replica.partition, replica.end_offset),
+            ),
             is_future_key: replica.is_future,
         };
-        topics.entry(CompactString::from(&*replica.topic)).or_default().push(partition);
+        topics
+            .entry(CompactString::from(&*replica.topic))
+            .or_default()
+            .push(partition);
     }
     let bytes = |bytes: Option<u64>| bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     DescribeLogDirsResult {
-        error_code: if dir.online { 0 } else { ErrorCode::KafkaStorageError.code() },
+        error_code: if dir.online {
+            0
+        } else {
+            ErrorCode::KafkaStorageError.code()
+        },
         log_dir: dir.path.to_string_lossy().into(),
         topics: topics
             .into_iter()
@@ -55,7 +74,13 @@ fn describe(cx: &Context, dir: &DirInfo, wanted: Option<&HashSet<(&str, i32)>>) 
 
 /// How far a log lies behind the high watermark, and a copy behind its log.
 fn lag(cx: &Context, is_future: bool, topic: &str, (partition, end): (i32, i64)) -> i64 {
-    let Some(log) = cx.handles.hosting.dirs.get(topic, partition) else { return -1 };
-    let ahead = if is_future { log.end_offset() } else { log.high_watermark() };
+    let Some(log) = cx.handles.hosting.dirs.get(topic, partition) else {
+        return -1;
+    };
+    let ahead = if is_future {
+        log.end_offset()
+    } else {
+        log.high_watermark()
+    };
     (ahead - end).max(0)
 }

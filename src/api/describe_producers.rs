@@ -20,17 +20,33 @@ pub async fn handle(cx: &Context, request: DescribeProducersRequest) -> Describe
     let topics = request.topics.into_iter().map(|topic| {
         let describe = |index: &i32| describe(cx, &image, &topic.name, *index);
         let partitions = topic.partition_indexes.iter().map(describe).collect();
-        TopicResponse { name: topic.name, partitions }
+        TopicResponse {
+            name: topic.name,
+            partitions,
+        }
     });
     let topics = topics.collect();
-    DescribeProducersResponse { topics, ..DescribeProducersResponse::default() }
+    DescribeProducersResponse {
+        topics,
+        ..DescribeProducersResponse::default()
+    }
 }
 
 fn describe(cx: &Context, image: &Image, topic: &str, partition_index: i32) -> PartitionResponse {
-    let answer = PartitionResponse { partition_index, ..PartitionResponse::default() };
+    let answer = PartitionResponse {
+        partition_index,
+        ..PartitionResponse::default()
+    };
     match find(cx, image, topic, partition_index) {
-        Ok(active_producers) => PartitionResponse { active_producers, ..answer },
-        Err((error, error_message)) => PartitionResponse { error_code: error.code(), error_message, ..answer },
+        Ok(active_producers) => PartitionResponse {
+            active_producers,
+            ..answer
+        },
+        Err((error, error_message)) => PartitionResponse {
+            error_code: error.code(),
+            error_message,
+            ..answer
+        },
     }
 }
 
@@ -42,7 +58,9 @@ fn find(cx: &Context, image: &Image, topic: &str, index: i32) -> Result<Vec<Prod
         return Err((ErrorCode::InvalidTopicException, Some(reason.into())));
     }
     let unknown = ErrorCode::UnknownTopicOrPartition;
-    let id = image.topic_id(topic).ok_or_else(|| (unknown, Some(unknown.text().into())))?;
+    let id = image
+        .topic_id(topic)
+        .ok_or_else(|| (unknown, Some(unknown.text().into())))?;
     let bare = |error: ErrorCode| (error, None);
     let partition = cx.handles.replicas.find(image, id, index).map_err(bare)?;
     partition.check_leadership(-1).map_err(bare)?;

@@ -23,13 +23,26 @@ pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuo
                 ..PartitionData::default()
             },
         };
-        let partitions = topic.partitions.iter().map(|partition| describe(partition.partition_index));
-        TopicData { topic_name: topic.topic_name.clone(), partitions: partitions.collect() }
+        let partitions = topic
+            .partitions
+            .iter()
+            .map(|partition| describe(partition.partition_index));
+        TopicData {
+            topic_name: topic.topic_name.clone(),
+            partitions: partitions.collect(),
+        }
     });
     let topics: Vec<TopicData> = topics.collect();
-    let described = topics.iter().flat_map(|topic| &topic.partitions).any(|partition| partition.error_code == 0);
+    let described = topics
+        .iter()
+        .flat_map(|topic| &topic.partitions)
+        .any(|partition| partition.error_code == 0);
     let nodes = if described { nodes(cx) } else { Vec::new() };
-    DescribeQuorumResponse { topics, nodes, ..DescribeQuorumResponse::default() }
+    DescribeQuorumResponse {
+        topics,
+        nodes,
+        ..DescribeQuorumResponse::default()
+    }
 }
 
 fn describe(cx: &Context) -> PartitionData {

@@ -27,7 +27,12 @@ pub async fn handle(cx: &Context, request: DescribeTopicPartitionsRequest) -> Re
     let all = request.topics.is_empty();
     let names: BTreeSet<CompactString> = match all {
         true => image.topics_from(&first).map(|topic| topic.name.clone()).collect(),
-        false => request.topics.iter().map(|topic| topic.name.clone()).filter(|name| *name >= first).collect(),
+        false => request
+            .topics
+            .iter()
+            .map(|topic| topic.name.clone())
+            .filter(|name| *name >= first)
+            .collect(),
     };
     let cursor_is_listed = all || request.cursor.is_none() || names.contains(&first);
     if !cursor_is_listed || first_partition < 0 {
@@ -38,7 +43,10 @@ pub async fn handle(cx: &Context, request: DescribeTopicPartitionsRequest) -> Re
     let mut answer = Answer::default();
     for name in names {
         if left == 0 {
-            answer.next_cursor = Some(Cursor { topic_name: name, partition_index: 0 });
+            answer.next_cursor = Some(Cursor {
+                topic_name: name,
+                partition_index: 0,
+            });
             break;
         }
         let from = if name == first { first_partition as usize } else { 0 };
@@ -48,7 +56,10 @@ pub async fn handle(cx: &Context, request: DescribeTopicPartitionsRequest) -> Re
                 left -= described.partitions.len();
                 answer.topics.push(described);
                 if let Some(partition_index) = next {
-                    answer.next_cursor = Some(Cursor { topic_name: name, partition_index });
+                    answer.next_cursor = Some(Cursor {
+                        topic_name: name,
+                        partition_index,
+                    });
                     break;
                 }
             }
@@ -66,7 +77,10 @@ fn refused(request: &DescribeTopicPartitionsRequest) -> Answer {
         name: Some(topic.name.clone()),
         ..DescribeTopicPartitionsResponseTopic::default()
     });
-    Answer { topics: topics.collect(), ..Answer::default() }
+    Answer {
+        topics: topics.collect(),
+        ..Answer::default()
+    }
 }
 
 fn unknown(name: CompactString) -> DescribeTopicPartitionsResponseTopic {
@@ -96,7 +110,9 @@ fn describe(
     let page = topic.partitions().get(from..end).unwrap_or_default();
     let partitions = page.iter().map(|partition| DescribeTopicPartitionsResponsePartition {
         partition_index: partition.index,
-        leader_id: image.reachable(partition.leader, listener).map_or(-1, |(broker, _)| broker.id),
+        leader_id: image
+            .reachable(partition.leader, listener)
+            .map_or(-1, |(broker, _)| broker.id),
         leader_epoch: partition.leader_epoch,
         replica_nodes: partition.replicas.clone(),
         isr_nodes: partition.isr.clone(),

@@ -10,6 +10,9 @@ use crate::types::ErrorCode;
 use compact_str::CompactString;
 use std::collections::BTreeMap;
 
+/// SCRAM-SHA-256 and SCRAM-SHA-512.
+const MECHANISMS: [i8; 2] = [1, 2];
+
 pub async fn handle(
     cx: &Context,
     request: DescribeUserScramCredentialsRequest,
@@ -18,21 +21,30 @@ pub async fn handle(
     // How often each user is asked for.
     let mut users: BTreeMap<CompactString, usize> = BTreeMap::new();
     match request.users.filter(|users| !users.is_empty()) {
-        Some(asked) => asked.into_iter().for_each(|user| *users.entry(user.name).or_insert(0) += 1),
+        Some(asked) => asked
+            .into_iter()
+            .for_each(|user| *users.entry(user.name).or_insert(0) += 1),
         None => users.extend(image.scram_credentials().map(|((user, _), _)| (user.clone(), 1))),
     }
-    let results = users.into_iter().map(|(user, times)| describe(&image, user, times)).collect();
-    DescribeUserScramCredentialsResponse { results, ..DescribeUserScramCredentialsResponse::default() }
+    let results = users
+        .into_iter()
+        .map(|(user, times)| describe(&image, user, times))
+        .collect();
+    DescribeUserScramCredentialsResponse {
+        results,
+        ..DescribeUserScramCredentialsResponse::default()
+    }
 }
 
 fn describe(image: &Image, user: CompactString, times: usize) -> DescribeUserScramCredentialsResult {
-    let held = image.scram_credentials().filter(|((owner, _), _)| *owner == user);
-    let credential_infos: Vec<CredentialInfo> = held
-        .map(|((_, mechanism), credential)| CredentialInfo {
+    let infos = MECHANISMS.iter().filter_map(|mechanism| {
+        let credential = image.scram(&user, *mechanism)?;
+        Some(CredentialInfo {
             mechanism: *mechanism,
             iterations: credential.iterations,
         })
-        .collect();
+    });
+    let credential_infos: Vec<CredentialInfo> = infos.collect();
     let failed = |error: ErrorCode, text: &str| DescribeUserScramCredentialsResult {
         error_code: error.code(),
         error_message: Some(format!("{text}{user}").into()),

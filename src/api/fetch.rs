@@ -36,7 +36,12 @@ pub async fn handle(cx: &Context, request: FetchRequest) -> FetchResponse {
     let opening = opening(&request, with_ids);
     let fetch = match cx.handles.sessions.open(cx.handles.clock.now(), opening) {
         Ok(fetch) => fetch,
-        Err(error) => return FetchResponse { error_code: error.code(), ..FetchResponse::default() },
+        Err(error) => {
+            return FetchResponse {
+                error_code: error.code(),
+                ..FetchResponse::default()
+            };
+        }
     };
     let limits = Limits::new(cx, &request);
     let mut answers = read_or_wait(cx, &fetch, &limits).await;
@@ -50,7 +55,11 @@ pub async fn handle(cx: &Context, request: FetchRequest) -> FetchResponse {
         uses_topic_ids: with_ids,
         privileged: request.replica_id >= 0 || request.replica_state.replica_id >= 0,
     };
-    match cx.handles.sessions.close(cx.handles.clock.now(), &fetch, &mut answers, new_session) {
+    match cx
+        .handles
+        .sessions
+        .close(cx.handles.clock.now(), &fetch, &mut answers, new_session)
+    {
         Ok(id) => response.session_id = if cx.prefix.version >= 7 { id } else { NO_SESSION },
         Err((error, id)) => {
             (response.error_code, response.session_id) = (error.code(), id);
@@ -66,7 +75,11 @@ fn opening(request: &FetchRequest, uses_topic_ids: bool) -> Opening {
     let mut seen = HashSet::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
-            let key = Key { topic: topic.topic.clone(), topic_id: topic.topic_id, partition: partition.partition };
+            let key = Key {
+                topic: topic.topic.clone(),
+                topic_id: topic.topic_id,
+                partition: partition.partition,
+            };
             let wanted = Wanted {
                 offset: partition.fetch_offset,
                 log_start_offset: partition.log_start_offset,
@@ -241,7 +254,11 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn register<'a>(cx: &'a Context, partitions: &'a [(Key, Wanted)]) -> Waiting<'a> {
-        let waiting = Waiting { cx, partitions, notify: Arc::new(Notify::new()) };
+        let waiting = Waiting {
+            cx,
+            partitions,
+            notify: Arc::new(Notify::new()),
+        };
         waiting.each(|partition, notify| partition.waiters().add(notify));
         waiting
     }
@@ -280,9 +297,16 @@ fn adapt_to_version(
         return;
     }
     let Ok(id) = topic_id(cx, image, key) else { return };
-    let Some(known) = image.partition(id, key.partition) else { return };
-    answer.current_leader = LeaderIdAndEpoch { leader_id: known.leader, leader_epoch: known.leader_epoch };
-    let Some((broker, endpoint)) = cx.endpoint_of(image, known.leader) else { return };
+    let Some(known) = image.partition(id, key.partition) else {
+        return;
+    };
+    answer.current_leader = LeaderIdAndEpoch {
+        leader_id: known.leader,
+        leader_epoch: known.leader_epoch,
+    };
+    let Some((broker, endpoint)) = cx.endpoint_of(image, known.leader) else {
+        return;
+    };
     if endpoints.iter().all(|told| told.node_id != broker.id) {
         endpoints.push(NodeEndpoint {
             node_id: broker.id,
@@ -301,7 +325,11 @@ fn by_topic(answers: Answers) -> Vec<FetchableTopicResponse> {
             Some(last) if last.topic == key.topic && last.topic_id == key.topic_id => last.partitions.push(answer),
             _ => {
                 let partitions = vec![answer];
-                topics.push(FetchableTopicResponse { topic: key.topic, topic_id: key.topic_id, partitions });
+                topics.push(FetchableTopicResponse {
+                    topic: key.topic,
+                    topic_id: key.topic_id,
+                    partitions,
+                });
             }
         }
     }

@@ -11,7 +11,11 @@ const NO_EPOCH: i16 = -1;
 
 pub async fn handle(cx: &Context, request: InitProducerIdRequest) -> InitProducerIdResponse {
     match assign(cx, &request).await {
-        Ok(producer_id) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..Default::default() },
+        Ok(producer_id) => InitProducerIdResponse {
+            producer_id,
+            producer_epoch: 0,
+            ..Default::default()
+        },
         Err(error) => InitProducerIdResponse {
             error_code: error.code(),
             producer_id: NO_PRODUCER_ID,

@@ -25,15 +25,26 @@ pub async fn handle(cx: &Context, request: ListConfigResourcesRequest) -> ListCo
     let known = |code: &i8| supported.iter().any(|kind| kind.code() == *code);
     if !wanted.iter().all(known) {
         let error_code = ErrorCode::UnsupportedVersion.code();
-        return ListConfigResourcesResponse { error_code, ..ListConfigResourcesResponse::default() };
+        return ListConfigResourcesResponse {
+            error_code,
+            ..ListConfigResourcesResponse::default()
+        };
     }
-    let chosen = supported.iter().filter(|kind| wanted.is_empty() || wanted.contains(&kind.code()));
+    let chosen = supported
+        .iter()
+        .filter(|kind| wanted.is_empty() || wanted.contains(&kind.code()));
     let named = chosen.flat_map(|kind| {
         let resource_type = kind.code();
         let names = names(cx, *kind).into_iter();
-        names.map(move |resource_name| ConfigResource { resource_name, resource_type })
+        names.map(move |resource_name| ConfigResource {
+            resource_name,
+            resource_type,
+        })
     });
-    ListConfigResourcesResponse { config_resources: named.collect(), ..ListConfigResourcesResponse::default() }
+    ListConfigResourcesResponse {
+        config_resources: named.collect(),
+        ..ListConfigResourcesResponse::default()
+    }
 }
 
 fn names(cx: &Context, kind: ResourceKind) -> Vec<CompactString> {
@@ -41,7 +52,9 @@ fn names(cx: &Context, kind: ResourceKind) -> Vec<CompactString> {
     match kind {
         ResourceKind::Topic => image.topics().map(|topic| topic.name.clone()).collect(),
         ResourceKind::Broker | ResourceKind::BrokerLogger => {
-            let here = image.brokers().filter(|broker| broker.endpoint(&cx.peer.listener).is_some());
+            let here = image
+                .brokers()
+                .filter(|broker| broker.endpoint(&cx.peer.listener).is_some());
             here.map(|broker| broker.id.to_compact_string()).collect()
         }
         ResourceKind::Group | ResourceKind::ClientMetrics => {

@@ -12,6 +12,7 @@ use crate::schema::list_offsets_response::ListOffsetsResponse;
 use crate::schema::list_offsets_response::ListOffsetsTopicResponse;
 use crate::types::ErrorCode;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
@@ -34,18 +35,25 @@ pub async fn handle(cx: &Context, request: ListOffsetsRequest) -> ListOffsetsRes
     let mut response = ListOffsetsResponse::default();
     for topic in &request.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
+        // What is asked for twice is refused once.
+        let mut told = HashSet::new();
         for wanted in &topic.partitions {
-            let twice = seen.get(&(topic.name.as_str(), wanted.partition_index)).is_some_and(|count| *count > 1);
+            let twice = seen
+                .get(&(topic.name.as_str(), wanted.partition_index))
+                .is_some_and(|count| *count > 1);
             let found = match twice {
                 true => Err(ErrorCode::InvalidRequest),
                 false => asker.find(cx, &image, &topic.name, wanted).await,
             };
-            if twice && partitions.iter().any(|told: &ListOffsetsPartitionResponse| told.partition_index == wanted.partition_index) {
+            if twice && !told.insert(wanted.partition_index) {
                 continue;
             }
             partitions.push(encode(wanted.partition_index, asker.version, found));
         }
-        response.topics.push(ListOffsetsTopicResponse { name: topic.name.clone(), partitions });
+        response.topics.push(ListOffsetsTopicResponse {
+            name: topic.name.clone(),
+            partitions,
+        });
     }
     response
 }
@@ -54,7 +62,9 @@ fn count(request: &ListOffsetsRequest) -> HashMap<(&str, i32), usize> {
     let mut seen = HashMap::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
-            *seen.entry((topic.name.as_str(), partition.partition_index)).or_insert(0) += 1;
+            *seen
+                .entry((topic.name.as_str(), partition.partition_index))
+                .or_insert(0) += 1;
         }
     }
     seen
@@ -122,15 +132,27 @@ fn is_unknown_time(timestamp: i64, version: i16) -> bool {
 }
 
 fn encode(partition_index: i32, version: i16, found: Found) -> ListOffsetsPartitionResponse {
-    let nothing = ListOffsetsPartitionResponse { partition_index, timestamp: -1, offset: -1, ..Default::default() };
+    let nothing = ListOffsetsPartitionResponse {
+        partition_index,
+        timestamp: -1,
+        offset: -1,
+        ..Default::default()
+    };
     match found {
         Ok(None) => nothing,
         Ok(Some(position)) => ListOffsetsPartitionResponse {
             timestamp: position.timestamp,
             offset: position.offset,
-            leader_epoch: if version >= 4 { position.leader_epoch.unwrap_or(-1) } else { -1 },
+            leader_epoch: if version >= 4 {
+                position.leader_epoch.unwrap_or(-1)
+            } else {
+                -1
+            },
             ..nothing
         },
-        Err(error) => ListOffsetsPartitionResponse { error_code: error.code(), ..nothing },
+        Err(error) => ListOffsetsPartitionResponse {
+            error_code: error.code(),
+            ..nothing
+        },
     }
 }

@@ -24,15 +24,22 @@ pub async fn handle(cx: &Context, request: MetadataRequest) -> MetadataResponse 
     let image = cx.handles.image();
     let topics = match asked(version, &request) {
         Ok(asked) => answer_topics(cx, &image, &asked, request.allow_auto_topic_creation).await,
-        Err(topics) => return MetadataResponse { topics, ..MetadataResponse::default() },
+        Err(topics) => {
+            return MetadataResponse {
+                topics,
+                ..MetadataResponse::default()
+            };
+        }
     };
     let listener = &cx.peer.listener;
-    let brokers = image.reachable_brokers(listener).map(|(broker, endpoint)| MetadataResponseBroker {
-        node_id: broker.id,
-        host: endpoint.host.clone(),
-        port: endpoint.port.into(),
-        rack: broker.rack.clone(),
-    });
+    let brokers = image
+        .reachable_brokers(listener)
+        .map(|(broker, endpoint)| MetadataResponseBroker {
+            node_id: broker.id,
+            host: endpoint.host.clone(),
+            port: endpoint.port.into(),
+            rack: broker.rack.clone(),
+        });
     let mut response = MetadataResponse {
         brokers: brokers.collect(),
         cluster_id: Some(cx.handles.cluster_id.clone()),
@@ -44,7 +51,10 @@ pub async fn handle(cx: &Context, request: MetadataRequest) -> MetadataResponse 
         response.cluster_authorized_operations = operations::ON_CLUSTER;
     }
     if version >= 8 && request.include_topic_authorized_operations {
-        let known = response.topics.iter_mut().filter(|topic| topic.error_code != ErrorCode::UnknownTopicId.code());
+        let known = response
+            .topics
+            .iter_mut()
+            .filter(|topic| topic.error_code != ErrorCode::UnknownTopicId.code());
         known.for_each(|topic| topic.topic_authorized_operations = operations::ON_TOPIC);
     }
     response
@@ -58,10 +68,16 @@ enum Asked {
 }
 
 fn asked(version: i16, request: &MetadataRequest) -> Result<Asked, Vec<MetadataResponseTopic>> {
-    let Some(topics) = request.topics.as_ref().filter(|topics| version > 0 || !topics.is_empty()) else {
+    let Some(topics) = request
+        .topics
+        .as_ref()
+        .filter(|topics| version > 0 || !topics.is_empty())
+    else {
         return Ok(Asked::All);
     };
-    let misused = topics.iter().any(|topic| topic.name.is_none() || topic.topic_id != Uuid::ZERO);
+    let misused = topics
+        .iter()
+        .any(|topic| topic.name.is_none() || topic.topic_id != Uuid::ZERO);
     if version < 12 && misused {
         let refused = topics.iter().map(|topic| MetadataResponseTopic {
             error_code: ErrorCode::InvalidRequest.code(),
@@ -71,10 +87,16 @@ fn asked(version: i16, request: &MetadataRequest) -> Result<Asked, Vec<MetadataR
         });
         return Err(refused.collect());
     }
-    let ids: BTreeSet<Uuid> = topics.iter().map(|topic| topic.topic_id).filter(|id| *id != Uuid::ZERO).collect();
+    let ids: BTreeSet<Uuid> = topics
+        .iter()
+        .map(|topic| topic.topic_id)
+        .filter(|id| *id != Uuid::ZERO)
+        .collect();
     match ids.is_empty() {
         false => Ok(Asked::Ids(ids)),
-        true => Ok(Asked::Names(topics.iter().filter_map(|topic| topic.name.clone()).collect())),
+        true => Ok(Asked::Names(
+            topics.iter().filter_map(|topic| topic.name.clone()).collect(),
+        )),
     }
 }
 
@@ -101,7 +123,11 @@ async fn answer_topics(cx: &Context, image: &Image, asked: &Asked, may_create: b
                     Some(topic) => answers.push(describe(cx, image, topic)),
                     None => {
                         let valid = check_topic_name(name).is_ok();
-                        let error = if valid { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::InvalidTopicException };
+                        let error = if valid {
+                            ErrorCode::UnknownTopicOrPartition
+                        } else {
+                            ErrorCode::InvalidTopicException
+                        };
                         answers.push(unknown(name, error));
                         missing.extend(valid.then(|| name.clone()));
                     }
@@ -124,7 +150,11 @@ async fn create(cx: &Context, names: Vec<CompactString>) {
         ..CreatableTopic::default()
     });
     let timeout_ms = cx.handles.config().request_timeout_ms();
-    let request = CreateTopicsRequest { topics: topics.collect(), timeout_ms, ..CreateTopicsRequest::default() };
+    let request = CreateTopicsRequest {
+        topics: topics.collect(),
+        timeout_ms,
+        ..CreateTopicsRequest::default()
+    };
     // A controller that has stopped creates nothing; the client asks again and again.
     let _ = cx.control(request).await;
 }
@@ -139,7 +169,10 @@ fn unknown(name: &CompactString, error: ErrorCode) -> MetadataResponseTopic {
 }
 
 fn describe(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
-    let partitions = topic.partitions().iter().map(|partition| describe_partition(cx, image, partition));
+    let partitions = topic
+        .partitions()
+        .iter()
+        .map(|partition| describe_partition(cx, image, partition));
     MetadataResponseTopic {
         name: Some(topic.name.clone()),
         topic_id: topic.id,

@@ -1,6 +1,37 @@
 //! One file per API key, named as Kafka names it, and the table that leads to them. ApiVersions answers from it too.
 
+pub mod alter_client_quotas;
+pub mod alter_configs;
+pub mod alter_partition_reassignments;
+pub mod alter_replica_log_dirs;
+pub mod alter_user_scram_credentials;
+pub mod altering;
+pub mod api_versions;
 pub mod context;
+pub mod create_partitions;
+pub mod create_topics;
+pub mod delete_records;
+pub mod delete_topics;
+pub mod describe_client_quotas;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod describe_log_dirs;
+pub mod describe_producers;
+pub mod describe_quorum;
+pub mod describe_topic_partitions;
+pub mod describe_user_scram_credentials;
+pub mod elect_leaders;
+pub mod fetch;
+pub mod incremental_alter_configs;
+pub mod init_producer_id;
+pub mod list_config_resources;
+pub mod list_offsets;
+pub mod list_partition_reassignments;
+pub mod metadata;
+pub mod offset_for_leader_epoch;
+pub mod produce;
+pub mod unregister_broker;
+pub mod update_features;
 
 use crate::api::context::Context;
 use crate::api::context::Handles;
@@ -64,8 +95,6 @@ impl Api {
 
 macro_rules! apis {
     ($($on:ident $module:ident $schema:ident::$request:ident $first:literal..=$last:literal;)*) => {
-        $(pub mod $module;)*
-
         pub static APIS: &[Api] = &[$({
             use crate::schema::$schema::$request as Request;
             Api {

@@ -15,17 +15,33 @@ pub async fn handle(cx: &Context, request: OffsetForLeaderEpochRequest) -> Offse
     let image = cx.handles.image();
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
-            let nothing = EpochEndOffset { partition: asked.partition, ..EpochEndOffset::default() };
+            let nothing = EpochEndOffset {
+                partition: asked.partition,
+                ..EpochEndOffset::default()
+            };
             match find(cx, &image, &topic.topic, asked) {
-                Ok((leader_epoch, end_offset)) => EpochEndOffset { leader_epoch, end_offset, ..nothing },
-                Err(error) => EpochEndOffset { error_code: error.code(), ..nothing },
+                Ok((leader_epoch, end_offset)) => EpochEndOffset {
+                    leader_epoch,
+                    end_offset,
+                    ..nothing
+                },
+                Err(error) => EpochEndOffset {
+                    error_code: error.code(),
+                    ..nothing
+                },
             }
         });
         let partitions = partitions.collect();
-        OffsetForLeaderTopicResult { topic: topic.topic, partitions }
+        OffsetForLeaderTopicResult {
+            topic: topic.topic,
+            partitions,
+        }
     });
     let topics = topics.collect();
-    OffsetForLeaderEpochResponse { topics, ..OffsetForLeaderEpochResponse::default() }
+    OffsetForLeaderEpochResponse {
+        topics,
+        ..OffsetForLeaderEpochResponse::default()
+    }
 }
 
 fn find(

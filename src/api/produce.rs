@@ -36,9 +36,17 @@ pub async fn handle(cx: &Context, request: ProduceRequest) -> Reply<ProduceRespo
         return refuse_whole(&request, &rejection);
     }
     let image = cx.handles.image();
-    let mut appender = Appender { cx, image: &image, acks: request.acks, to_flush: Vec::new() };
+    let mut appender = Appender {
+        cx,
+        image: &image,
+        acks: request.acks,
+        to_flush: Vec::new(),
+    };
     let topics = request.topic_data.iter().map(|topic| appender.append_topic(topic));
-    let mut response = ProduceResponse { responses: topics.collect(), ..ProduceResponse::default() };
+    let mut response = ProduceResponse {
+        responses: topics.collect(),
+        ..ProduceResponse::default()
+    };
     let to_flush = appender.to_flush;
     drop(request.topic_data);
     if !to_flush.is_empty() {
@@ -67,7 +75,13 @@ fn refuse_whole(request: &ProduceRequest, rejection: &Rejection) -> Reply<Produc
     let responses = request.topic_data.iter().map(|topic| {
         let refused = topic.partition_data.iter().map(|data| {
             let message = Some(rejection.message.as_str().into());
-            encode(data.index, Err(Refusal { message, ..Refusal::from(rejection.code) }))
+            encode(
+                data.index,
+                Err(Refusal {
+                    message,
+                    ..Refusal::from(rejection.code)
+                }),
+            )
         });
         TopicProduceResponse {
             name: topic.name.clone(),
@@ -75,7 +89,10 @@ fn refuse_whole(request: &ProduceRequest, rejection: &Rejection) -> Reply<Produc
             partition_responses: refused.collect(),
         }
     });
-    let response = ProduceResponse { responses: responses.collect(), ..ProduceResponse::default() };
+    let response = ProduceResponse {
+        responses: responses.collect(),
+        ..ProduceResponse::default()
+    };
     match request.acks {
         0 => unanswered(&response),
         _ => Reply::Send(response),
@@ -110,18 +127,26 @@ impl Appender<'_> {
             None => (topic.name.clone(), Err(ErrorCode::UnknownTopicOrPartition)),
         };
         let answers = topic.partition_data.iter().map(|data| {
-            let appended = target.map_err(Refusal::from).and_then(|id| self.append(&name, id, data));
+            let appended = target
+                .map_err(Refusal::from)
+                .and_then(|id| self.append(&name, id, data));
             encode(data.index, appended)
         });
         let partition_responses = answers.collect();
-        TopicProduceResponse { name, topic_id: topic.topic_id, partition_responses }
+        TopicProduceResponse {
+            name,
+            topic_id: topic.topic_id,
+            partition_responses,
+        }
     }
 
     fn append(&mut self, topic: &str, id: Uuid, data: &PartitionProduceData) -> Result<Appended, Refusal> {
         if self.image.partition(id, data.index).is_none() {
             return Err(ErrorCode::UnknownTopicOrPartition.into());
         }
-        let Some(Records::Bytes(records)) = &data.records else { return Err(ErrorCode::InvalidRecord.into()) };
+        let Some(Records::Bytes(records)) = &data.records else {
+            return Err(ErrorCode::InvalidRecord.into());
+        };
         let checked = validate::check_produce(self.cx.prefix.version, records);
         checked.map_err(|rejection| Refusal::from(rejection.code))?;
         if !(-1..=1).contains(&self.acks) {
@@ -150,7 +175,12 @@ struct Refusal {
 
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Refusal {
-        Refusal { code, message: None, records: Vec::new(), log_start: -1 }
+        Refusal {
+            code,
+            message: None,
+            records: Vec::new(),
+            log_start: -1,
+        }
     }
 }
 
@@ -212,7 +242,10 @@ fn unanswered(response: &ProduceResponse) -> Reply<ProduceResponse> {
     let failed = partitions.map(|partition| partition.error_code).find(|code| *code != 0);
     match failed {
         None => Reply::Silence,
-        Some(code) => Reply::Close(format!("a Produce without acknowledgement failed: {}", ErrorCode::from_code(code).text())),
+        Some(code) => Reply::Close(format!(
+            "a Produce without acknowledgement failed: {}",
+            ErrorCode::from_code(code).text()
+        )),
     }
 }
 
@@ -227,9 +260,16 @@ fn name_leaders(cx: &Context, image: &Image, response: &mut ProduceResponse) {
             if partition.error_code != ErrorCode::NotLeaderOrFollower.code() {
                 continue;
             }
-            let Some(known) = image.partition(id, partition.index) else { continue };
-            partition.current_leader = LeaderIdAndEpoch { leader_id: known.leader, leader_epoch: known.leader_epoch };
-            let Some((broker, endpoint)) = cx.endpoint_of(image, known.leader) else { continue };
+            let Some(known) = image.partition(id, partition.index) else {
+                continue;
+            };
+            partition.current_leader = LeaderIdAndEpoch {
+                leader_id: known.leader,
+                leader_epoch: known.leader_epoch,
+            };
+            let Some((broker, endpoint)) = cx.endpoint_of(image, known.leader) else {
+                continue;
+            };
             if response.node_endpoints.iter().all(|told| told.node_id != broker.id) {
                 response.node_endpoints.push(NodeEndpoint {
                     node_id: broker.id,
@@ -241,4 +281,3 @@ fn name_leaders(cx: &Context, image: &Image, response: &mut ProduceResponse) {
         }
     }
 }
-

@@ -17,7 +17,12 @@ pub async fn handle(cx: &Context, request: UpdateFeaturesRequest) -> Result<Upda
 impl Controlled for UpdateFeaturesRequest {
     type Answer = UpdateFeaturesResponse;
 
-    fn decide(&self, controller: &Controller, _: &mut Moment<'_>, caller: &Caller<'_>) -> Outcome<UpdateFeaturesResponse> {
+    fn decide(
+        &self,
+        controller: &Controller,
+        _: &mut Moment<'_>,
+        caller: &Caller<'_>,
+    ) -> Outcome<UpdateFeaturesResponse> {
         controller.update_features(caller, self)
     }
 }
