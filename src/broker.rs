@@ -283,6 +283,13 @@ fn start_quorum(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -
     );
     let opened = opened.map_err(|error| failed(&error))?;
     opened.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    // A new cluster has no partitions: without this they would all be set aside as nobody's.
+    if opened.replay.image().metadata_version().is_none()
+        && let Some(partition) = folders.dirs.any_partition()
+    {
+        let lost = format!("nothing is in it, yet {} is there; bring it back", partition.display());
+        return Err(failed(&lost));
+    }
     let supported = Features::new(config);
     let features = supported.supported().iter().map(|feature| {
         let range = VersionRange {

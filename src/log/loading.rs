@@ -101,6 +101,17 @@ impl LogDirs {
         shared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// The folder of some partition that is here, whosever it is.
+    pub fn any_partition(&self) -> Option<PathBuf> {
+        let entries = self.dirs().iter().filter_map(|dir| std::fs::read_dir(dir.path()).ok());
+        let mut folders = entries.flatten().flatten();
+        let found = folders.find(|entry| {
+            let name = entry.file_name();
+            matches!(FolderName::parse(&name.to_string_lossy()), FolderName::Partition(..)) && entry.path().is_dir()
+        });
+        found.map(|entry| entry.path())
+    }
+
     fn list(&self, dir: &Arc<Dir>, warnings: &mut Vec<String>) -> io::Result<Vec<Found>> {
         let checkpoints = Arc::new(Checkpoints {
             recovery_points: dir.checkpoint(checkpoint::RECOVERY_POINTS, warnings)?,
