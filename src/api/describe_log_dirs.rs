@@ -15,10 +15,12 @@ use tokio::task::spawn_blocking;
 
 pub async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
     let hosting = cx.handles.hosting.clone();
-    // Asks the file systems how full they are.
-    let dirs = spawn_blocking(move || hosting.dirs.describe())
-        .await
-        .unwrap_or_default();
+    // Asks the file systems how full they are, and first makes what is still planned: it is told where it lies.
+    let described = spawn_blocking(move || {
+        hosting.replicas.make_planned();
+        hosting.dirs.describe()
+    });
+    let dirs = described.await.unwrap_or_default();
     let wanted: Option<HashSet<(&str, i32)>> = request.topics.as_ref().map(|topics| {
         let named = topics
             .iter()
