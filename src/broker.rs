@@ -62,6 +62,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 use tracing::error;
+use tracing::warn;
 
 /// Fetch sessions unused for longer give way to others, as in Kafka.
 const STALE_SESSION_MS: i64 = 120_000;
@@ -142,6 +143,10 @@ impl Node {
             (&handle, &channel, &published, &clock),
         )?);
         let image = handle.committed_image();
+        let finalized = image.features().map(|(name, level)| (name.as_str(), level));
+        if let Some(line) = handles.features.not_served(finalized) {
+            warn!("{line}");
+        }
         load(&hosting, &handles, &image, (threads, clock.now())).await?;
         let listener = Changed::new(handles.clone());
         let observer = Observer::new(Arc::new(handle.clone()), Arc::new(listener), published.clone());
@@ -282,7 +287,7 @@ fn start_quorum(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -
         clock.now(),
     );
     let opened = opened.map_err(|error| failed(&error))?;
-    opened.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    opened.warnings.iter().for_each(|warning| warn!("{warning}"));
     // A new cluster has no partitions: without this they would all be set aside as nobody's.
     if opened.replay.image().metadata_version().is_none()
         && let Some(partition) = folders.dirs.any_partition()

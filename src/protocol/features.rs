@@ -49,4 +49,45 @@ impl Features {
     pub fn supported(&self) -> &[Feature] {
         &self.0
     }
+
+    /// One line about what a metadata log finalises and this node cannot do: the log opens all the same, without it.
+    pub fn not_served<'a>(&self, finalized: impl Iterator<Item = (&'a str, i16)>) -> Option<String> {
+        let mut missing: Vec<_> = finalized
+            .filter(|(name, level)| *level > 0 && !self.0.iter().any(|known| known.name == *name))
+            .map(|(name, level)| format!("{name}={level}"))
+            .collect();
+        missing.sort_unstable();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "the metadata log finalizes {}, which is not served yet; it is kept, everything else works",
+                missing.join(", ")
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finalized_features_that_are_not_served_are_named_in_one_line() {
+        let features = Features::new(&BrokerConfig::from_properties(&Default::default()).expect("defaults"));
+        for (finalized, named) in [
+            (vec![("metadata.version", 30), ("kraft.version", 1)], None),
+            (vec![("share.version", 0)], None),
+            (
+                vec![
+                    ("transaction.version", 2),
+                    ("metadata.version", 30),
+                    ("group.version", 1),
+                ],
+                Some("group.version=1, transaction.version=2"),
+            ),
+        ] {
+            let line = features.not_served(finalized.into_iter());
+            assert_eq!(line.is_some(), named.is_some(), "{named:?}");
+            assert!(line.is_none_or(|line| line.contains(named.unwrap_or_default()) && !line.contains('\n')));
+        }
+    }
 }
