@@ -196,8 +196,11 @@ class Node:
         wrong = re.findall(r".*(?:isvalid: false|ismatch|onsecutive|xception|nvalid|orrupt|Could not|not found).*", text)
         self.check(not wrong and "isvalid: true" in out[0], f"{step}: dump-log", "\n".join(wrong[:5]) or out[0][:300])
         for snapshot in snapshots[-1:]:  # This tool has threads of its own that outlive it: a JVM for it alone.
-            shown = subprocess.run([KAFKA, "cmd", "metadata-shell", "--snapshot", snapshot, "ls", "/image/topics/byName"],
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60).stdout
+            for _ in range(5):  # It answers from what it has read so far, and does not wait for the end of the snapshot.
+                shown = subprocess.run([KAFKA, "cmd", "metadata-shell", "--snapshot", snapshot, "ls", "/image/topics/byName"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60).stdout
+                if "codecs" in shown.split():
+                    break
             self.check("codecs" in shown.split(), f"{step}: metadata-shell", shown)
 
 
