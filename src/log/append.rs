@@ -154,10 +154,18 @@ impl Log {
             if batch.header.leader_epoch > leader_epoch {
                 break;
             }
-            if batch.header.base_offset < self.end_offset() && !self.begins_inside(&batch.header) {
-                return Err(self.out_of_order(&batch.header));
+            let start = self.log_start();
+            if batch.header.base_offset < self.end_offset() {
+                if !self.begins_inside(&batch.header) {
+                    return Err(self.out_of_order(&batch.header));
+                }
+                // No segment holds what is below its own name.
+                self.guarded(self.start_over(&mut writer, batch.header.base_offset, now))?;
             }
             self.append_replicated(&mut writer, &batch, &settings, now)?;
+            if self.log_start() < start {
+                self.guarded(self.cut_start(&writer, start, false))?;
+            }
             last = Some(batch.header.last_offset());
         }
         Ok(last)

@@ -114,6 +114,8 @@ impl LogDirs {
             return Err(refuse(ErrorCode::ReassignmentInProgress, "the copy has not caught up"));
         }
         future.log.inherit_epochs(&current.log)?;
+        // Records may have been deleted since they were copied.
+        future.log.advance_log_start(current.log.log_start())?;
         future.log.flush(future.log.end_offset(), now)?;
         let mut logs = self.logs_mut();
         // First the new one gets its name, then the old one loses its: a crash in between leaves both, never none.

@@ -106,7 +106,7 @@ impl Log {
         Ok(())
     }
 
-    fn start_over(&self, writer: &mut Writer, offset: Offset, now: Timestamp) -> io::Result<()> {
+    pub(crate) fn start_over(&self, writer: &mut Writer, offset: Offset, now: Timestamp) -> io::Result<()> {
         for segment in self.segments().iter() {
             segment.remove()?;
         }

@@ -10,6 +10,7 @@ use crate::log::dirs::Choice;
 use crate::log::tests::world::NOW;
 use crate::log::tests::world::TOPIC_ID;
 use crate::log::tests::world::batch;
+use crate::record::batch::Batch;
 use crate::storage::checkpoint;
 use crate::storage::file_pool::FilePool;
 use crate::storage::meta_properties::MetaProperties;
@@ -224,6 +225,45 @@ fn a_log_moves_to_another_dir_with_all_its_records() {
     assert_eq!(report.loaded, 1);
     assert_eq!(broker.dirs.get("t", 0).unwrap().end_offset(), 21);
     assert_eq!(broker.dirs.hosted("t", 0).unwrap().dir.path(), broker.path("two"));
+}
+
+#[test]
+fn a_log_that_starts_inside_a_batch_moves_with_its_start() {
+    for deleted_first in [true, false] {
+        let broker = Broker::start();
+        broker.create(0);
+        let log = broker.dirs.get("t", 0).unwrap();
+        for _ in 0..4 {
+            log.append(&batch(&[NOW; 3], 100), &How::client(0), NOW).unwrap();
+        }
+        log.advance_high_watermark(12);
+        let delete = || assert_eq!(log.delete_records(4).unwrap(), 4);
+        if deleted_first {
+            delete();
+        }
+        broker.dirs.begin_move(("t", 0), &broker.path("two"), NOW).unwrap();
+        while broker.dirs.copy_some(("t", 0), 500, NOW).unwrap() != Copied::CaughtUp {}
+        if !deleted_first {
+            delete();
+        }
+        broker.dirs.finish_move("t", 0, NOW).unwrap();
+        let has_all = |broker: &Broker, case: &str| {
+            let log = broker.dirs.get("t", 0).unwrap();
+            assert_eq!((log.log_start(), log.end_offset()), (4, 12), "{case}, {deleted_first}");
+            let first = log.read(4, 10_000, true, 12).unwrap().bytes().unwrap();
+            assert_eq!(
+                Batch::parse(&first).unwrap().header.base_offset,
+                3,
+                "{case}, {deleted_first}"
+            );
+        };
+        has_all(&broker, "moved");
+        drop(log);
+        let (broker, _) = broker.restart(true);
+        has_all(&broker, "after a clean stop");
+        let (broker, _) = broker.restart(false);
+        has_all(&broker, "after a crash");
+    }
 }
 
 #[test]
