@@ -24,6 +24,15 @@ const TOO_MANY: u64 = 5_000;
 /// Tried by default: the first place, and from there every so many.
 const STRIDE: u64 = 5;
 
+/// Done all the time, so that they are met by deaths, too.
+const CHORES: [&str; 5] = [
+    "log.retention.check.interval.ms",
+    "log.flush.scheduler.interval.ms",
+    "log.flush.offset.checkpoint.interval.ms",
+    "log.flush.start.offset.checkpoint.interval.ms",
+    "replica.high.watermark.checkpoint.interval.ms",
+];
+
 /// How a broker is to die.
 #[derive(Clone, Copy, Debug)]
 struct Death {
@@ -102,6 +111,7 @@ fn each_death(case: &str, live: impl Fn(Death) -> Result<bool, String>) {
 /// Plays the steps and the stop with a broker that dies on the way, and judges what its successors serve. Tells whether
 /// it has died at all.
 fn one_life(folder: &Path, mut model: Model, steps: &[Step], death: Death) -> Result<bool, String> {
+    model.folder = folder.to_path_buf();
     let (ended, died) = match start(folder, Some(death)) {
         Err(said) if said.contains("panicked") => return Err(said),
         Err(_) => (Ended::At(0), true),
@@ -149,14 +159,19 @@ fn no_panic(said: &str) -> Result<(), String> {
     }
 }
 
-/// Small files, so that a short script fills several of each kind.
+/// Small files, and chores without end, so that a short script fills several of each kind.
 fn start(folder: &Path, death: Option<Death>) -> Result<Broker, String> {
     let dirs = format!("{},{}", folder.join("one").display(), folder.join("two").display());
     let mut start = Start::on(folder)
         .set("log.dirs", &dirs)
+        // The records are old.
+        .set("log.retention.ms", "-1")
         .set("metadata.log.max.record.bytes.between.snapshots", "2000")
         .set("metadata.max.retention.bytes", "4000")
         .set("internal.metadata.log.segment.bytes", "1500");
+    for chore in CHORES {
+        start = start.set(chore, "20");
+    }
     if let Some(death) = death {
         start = start.environment("OTTLA_CRASH_AT", &death.at.to_string());
         if death.torn {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use ottla::record::BatchSpec;
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
 /// Records in every batch.
 const RECORDS: i64 = 3;
@@ -23,6 +24,8 @@ pub enum Step {
     Produce(&'static str, i32, Numbered),
     DeleteRecords(&'static str, i32, i64),
     Set(&'static str, &'static str, &'static str),
+    /// To another log dir, in the background.
+    Move(&'static str, i32, &'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,6 +70,9 @@ pub fn second() -> Vec<Step> {
         Step::DeleteRecords("rolling", 0, 16),
         Step::Set("flushed", "max.message.bytes", "5000"),
         Step::Create("later", 1, ROLLING),
+        // One of these is where it is already.
+        Step::Move("rolling", 0, "one"),
+        Step::Move("rolling", 0, "two"),
     ];
     for _ in 0..4 {
         steps.push(Step::Produce("rolling", 0, Numbered::Yes));
@@ -103,6 +109,8 @@ pub struct Topic {
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     pub topics: BTreeMap<&'static str, Topic>,
+    /// Where the log dirs are.
+    pub folder: PathBuf,
     producer: Option<(i64, i16)>,
 }
 
@@ -156,7 +164,7 @@ impl Model {
                 let topic = self.topics.get_mut(topic).expect("the script has created it");
                 topic.configs.insert(key, value);
             }
-            Step::InitProducer | Step::Produce(..) => {}
+            Step::InitProducer | Step::Produce(..) | Step::Move(..) => {}
         }
     }
 }
@@ -189,6 +197,7 @@ pub fn ask(client: &mut Client, step: &Step, model: &mut Model) -> io::Result<Re
         Step::Create(name, partitions, configs) => client.create_topic(name, partitions, configs)?,
         Step::DeleteTopic(name) => client.delete_topic(name)?,
         Step::Set(topic, key, value) => client.set_topic_config(topic, key, value)?,
+        Step::Move(topic, index, dir) => client.move_replica(topic, index, &model.folder.join(dir))?,
         Step::InitProducer => {
             model.producer = Some(client.init_producer()?);
             0

@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use ottla::protocol::header::API_VERSIONS;
 use ottla::schema::Message;
+use ottla::schema::alter_replica_log_dirs_request as relocate;
+use ottla::schema::alter_replica_log_dirs_request::AlterReplicaLogDirsRequest;
+use ottla::schema::alter_replica_log_dirs_response::AlterReplicaLogDirsResponse;
 use ottla::schema::create_topics_request as create;
 use ottla::schema::create_topics_request::CreateTopicsRequest;
 use ottla::schema::create_topics_response::CreateTopicsResponse;
@@ -40,6 +43,7 @@ use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -283,6 +287,21 @@ impl Client {
         let found = partitions.next();
         let found = found.ok_or_else(|| io::Error::other("no answer for the partition"))?;
         Ok((found.error_code, found.offset))
+    }
+
+    /// Asks for a move to another log dir; the log follows later.
+    pub fn move_replica(&mut self, topic: &str, partition: i32, path: &Path) -> io::Result<i16> {
+        let topic = relocate::AlterReplicaLogDirTopic {
+            name: topic.into(),
+            partitions: vec![partition],
+        };
+        let dir = relocate::AlterReplicaLogDir {
+            path: path.to_string_lossy().as_ref().into(),
+            topics: vec![topic],
+        };
+        let answer: AlterReplicaLogDirsResponse = self.call(2, &AlterReplicaLogDirsRequest { dirs: vec![dir] })?;
+        let mut partitions = answer.results.iter().flat_map(|topic| &topic.partitions);
+        Ok(partitions.next().map_or(-1, |found| found.error_code))
     }
 
     /// With the new start of the log, or the error.
