@@ -180,10 +180,13 @@ class Node:
             self.check(old == new, f"{step}: {part}", f"\n  before: {lost}\n  after:  {more}")
         return after
 
-    def inspect(self, step):
-        """Every file of the stopped broker, by our own rules and by Kafka's."""
+    def obeys_rules(self, step):
         done = subprocess.run([HERE / "check-data-dir", self.data], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.check(done.returncode == 0 and "BROKEN" not in done.stdout, f"{step}: check-data-dir", done.stdout[-1500:])
+
+    def inspect(self, step):
+        """Every file of a broker that was stopped cleanly, by our own rules and by Kafka's."""
+        self.obeys_rules(step)
         files = [str(p) for p in sorted(self.data.glob("*/*")) if not p.parent.name.endswith("-delete") and p.suffix in (".log", ".index", ".timeindex", ".txnindex", ".snapshot", ".checkpoint")]
         metadata, rest = [f for f in files if "__cluster_metadata" in f and "index" not in f], [f for f in files if "__cluster_metadata" not in f]
         snapshots = [f for f in metadata if f.endswith(".checkpoint") and "/00000000000000000000-" not in f]
