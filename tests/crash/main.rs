@@ -22,7 +22,7 @@ use std::process::Command;
 /// No run of a script has as many places.
 const TOO_MANY: u64 = 5_000;
 /// Tried by default: the first place, and from there every so many.
-const STRIDE: u64 = 5;
+const STRIDE: u64 = 7;
 
 /// Done all the time, so that they are met by deaths, too.
 const CHORES: [&str; 5] = [
