@@ -17,7 +17,7 @@ pub async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> DescribeLo
     let hosting = cx.handles.hosting.clone();
     // Asks the file systems how full they are, and first makes what is still planned: it is told where it lies.
     let described = spawn_blocking(move || {
-        hosting.replicas.make_planned();
+        hosting.replicas.make_planned(|| true);
         hosting.dirs.describe()
     });
     let dirs = described.await.unwrap_or_default();

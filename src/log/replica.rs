@@ -78,6 +78,8 @@ pub struct Log {
     segments: RwLock<Segments>,
     tail: Mutex<Tail>,
     epochs: RwLock<Epochs>,
+    /// The latest epoch is not in its file yet.
+    epochs_unwritten: AtomicBool,
     log_start: AtomicI64,
     high_watermark: AtomicI64,
     /// Where the first transaction begins that is not over and replicated; `i64::MAX` if there is none.
@@ -176,6 +178,7 @@ impl Log {
             segments: RwLock::new(Arc::from(from.segments)),
             tail: Mutex::new(Tail::new(from.end_offset, active.0, active.1)),
             epochs: RwLock::new(from.epochs),
+            epochs_unwritten: AtomicBool::new(false),
             log_start: AtomicI64::new(from.log_start),
             high_watermark: AtomicI64::new(from.high_watermark),
             first_unstable: AtomicI64::new(unstable.unwrap_or(i64::MAX)),
@@ -292,19 +295,22 @@ impl Log {
         self.epochs().end_of(epoch, end)
     }
 
-    /// This replica leads from its end on in `epoch`.
-    pub fn assign_epoch_start(&self, epoch: LeaderEpoch) -> io::Result<()> {
+    /// This replica leads from its end on in `epoch`. Written down with the first batch of the epoch: one without
+    /// batches means nothing after a restart, and a broker with many idle logs starts at once.
+    pub fn assign_epoch_start(&self, epoch: LeaderEpoch) {
         let _writer = self.writer();
-        self.note_epoch(epoch, self.end_offset())
+        if self.epochs_mut().assign(epoch, self.end_offset()) {
+            self.epochs_unwritten.store(true, Ordering::Release);
+        }
     }
 
     /// Written without waiting for the disk: a crash loses nothing that the batches do not tell.
     pub(crate) fn note_epoch(&self, epoch: LeaderEpoch, start: Offset) -> io::Result<()> {
-        if self.epochs().latest() == Some(epoch) {
+        if self.epochs().latest() == Some(epoch) && !self.epochs_unwritten.load(Ordering::Acquire) {
             return Ok(());
         }
         let mut epochs = self.epochs_mut();
-        if epochs.assign(epoch, start) {
+        if epochs.assign(epoch, start) || self.epochs_unwritten.load(Ordering::Acquire) {
             self.write_epochs(&epochs, false)
         } else {
             Ok(())
@@ -313,7 +319,9 @@ impl Log {
 
     pub(crate) fn write_epochs(&self, epochs: &Epochs, durable: bool) -> io::Result<()> {
         let path = self.folder.named(folder::EPOCHS);
-        replace::replace(&path, epoch_checkpoint::encode(epochs.entries()).as_bytes(), durable)
+        replace::replace(&path, epoch_checkpoint::encode(epochs.entries()).as_bytes(), durable)?;
+        self.epochs_unwritten.store(false, Ordering::Release);
+        Ok(())
     }
 
     pub fn producers(&self) -> Vec<ActiveProducer> {

@@ -107,9 +107,7 @@ impl Partition {
             return;
         }
         if role.leads && held.role.leader_epoch < role.leader_epoch {
-            if let Err(failure) = held.log.assign_epoch_start(role.leader_epoch) {
-                error!(topic = %self.topic, partition = self.index, "the leader epoch was not written: {failure}");
-            }
+            held.log.assign_epoch_start(role.leader_epoch);
             // A lone replica has nobody to wait for.
             held.log.advance_high_watermark(held.log.end_offset());
         }

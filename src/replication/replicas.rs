@@ -142,14 +142,14 @@ impl Replicas {
         held.values().filter_map(|held| here(Some(held.clone()))).collect()
     }
 
-    /// Makes all logs that are planned.
-    pub fn make_planned(&self) {
+    /// Makes all logs that are planned, as long as `go_on` says so.
+    pub fn make_planned(&self, go_on: impl Fn() -> bool) {
         let planned: Vec<Key> = {
             let held = self.held();
             let planned = held.iter().filter(|(_, held)| matches!(held, Held::Planned(_)));
             planned.map(|(key, _)| *key).collect()
         };
-        for (topic_id, index) in planned {
+        for (topic_id, index) in planned.into_iter().take_while(|_| go_on()) {
             self.get(topic_id, index);
         }
     }

@@ -31,8 +31,9 @@ pub async fn run(
             () = hosting.planned.notified() => {}
             _ = stop.wait_for(|stopping| *stopping) => return,
         }
-        let replicas = hosting.replicas.clone();
-        if spawn_blocking(move || replicas.make_planned()).await.is_err() {
+        let (replicas, stopping) = (hosting.replicas.clone(), stop.clone());
+        let make = spawn_blocking(move || replicas.make_planned(|| !*stopping.borrow()));
+        if make.await.is_err() {
             warn!("logs could not be made in the background; they are made when they are used");
         }
         let placed = hosting.take_placed();
