@@ -9,9 +9,21 @@ use crate::controller::Outcome;
 use crate::runtime::quorum::Stopped;
 use crate::schema::create_topics_request::CreateTopicsRequest;
 use crate::schema::create_topics_response::CreateTopicsResponse;
+use std::time::Duration;
+use std::time::Instant;
+use tokio::task::spawn_blocking;
+
+/// How long an answer waits for the folders of new partitions.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 pub async fn handle(cx: &Context, request: CreateTopicsRequest) -> Result<CreateTopicsResponse, Stopped> {
-    cx.control(request).await
+    let answer = cx.control(request).await?;
+    let (replicas, began) = (cx.handles.replicas.clone(), Instant::now());
+    // Whoever writes at once finds the folders there; a disk that is slow keeps nobody waiting for long.
+    let made = spawn_blocking(move || replicas.make_planned(|| began.elapsed() < PATIENCE));
+    // What is not made now is made in the background, or when it is used.
+    let _ = made.await;
+    Ok(answer)
 }
 
 impl Controlled for CreateTopicsRequest {

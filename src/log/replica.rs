@@ -295,12 +295,21 @@ impl Log {
         self.epochs().end_of(epoch, end)
     }
 
-    /// This replica leads from its end on in `epoch`. Written down with the first batch of the epoch: one without
-    /// batches means nothing after a restart, and a broker with many idle logs starts at once.
+    /// This replica leads from its end on in `epoch`. The first epoch of a new log is written down at once; a later one
+    /// with its first batch: without batches it means nothing after a restart, and many idle logs start at once.
     pub fn assign_epoch_start(&self, epoch: LeaderEpoch) {
         let _writer = self.writer();
-        if self.epochs_mut().assign(epoch, self.end_offset()) {
-            self.epochs_unwritten.store(true, Ordering::Release);
+        let mut epochs = self.epochs_mut();
+        let is_new = epochs.latest().is_none();
+        if epochs.assign(epoch, self.end_offset()) {
+            let text = epoch_checkpoint::encode(epochs.entries());
+            // Nothing is there that a half-written file could spoil.
+            let write = || {
+                crash_point::reached();
+                std::fs::write(self.folder.named(folder::EPOCHS), text)
+            };
+            let written = is_new && write().is_ok();
+            self.epochs_unwritten.store(!written, Ordering::Release);
         }
     }
 
