@@ -10,19 +10,18 @@ use crate::runtime::quorum::Stopped;
 use crate::schema::create_topics_request::CreateTopicsRequest;
 use crate::schema::create_topics_response::CreateTopicsResponse;
 use std::time::Duration;
-use std::time::Instant;
-use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 /// How long an answer waits for the folders of new partitions.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 pub async fn handle(cx: &Context, request: CreateTopicsRequest) -> Result<CreateTopicsResponse, Stopped> {
+    let mut made = cx.handles.hosting.made.subscribe();
     let answer = cx.control(request).await?;
-    let (replicas, began) = (cx.handles.replicas.clone(), Instant::now());
-    // Whoever writes at once finds the folders there; a disk that is slow keeps nobody waiting for long.
-    let made = spawn_blocking(move || replicas.make_planned(|| began.elapsed() < PATIENCE));
-    // What is not made now is made in the background, or when it is used.
-    let _ = made.await;
+    if cx.handles.replicas.has_planned() {
+        // Whoever writes at once finds the folders there; what takes longer is made in the background, or when used.
+        let _ = timeout(PATIENCE, made.changed()).await;
+    }
     Ok(answer)
 }
 

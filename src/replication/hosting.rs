@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use tokio::sync::Notify;
+use tokio::sync::watch;
 use tracing::error;
 use tracing::warn;
 
@@ -50,6 +51,8 @@ pub struct Hosting {
     pub replicas: Arc<Replicas>,
     /// Told when logs are planned that somebody should make in the background.
     pub planned: Notify,
+    /// Changes whenever they have been made.
+    pub made: watch::Sender<()>,
     placed: Arc<Mutex<Vec<Placed>>>,
 }
 
@@ -132,6 +135,7 @@ impl Hosting {
             dirs,
             replicas: Arc::new(Replicas::new(Box::new(move |plan| maker.make(plan)))),
             planned: Notify::new(),
+            made: watch::Sender::new(()),
             placed,
         }
     }
