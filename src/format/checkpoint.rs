@@ -8,13 +8,12 @@ use crate::record::BatchSpec;
 use crate::record::compress::Compression;
 use crate::record::control::ControlType;
 use crate::record::control::control_batch;
+use crate::record::control::kraft_version;
+use crate::record::control::snapshot_footer;
+use crate::record::control::snapshot_header;
 use crate::schema::Message;
-use crate::schema::k_raft_version_record::KRaftVersionRecord;
-use crate::schema::snapshot_footer_record::SnapshotFooterRecord;
-use crate::schema::snapshot_header_record::SnapshotHeaderRecord;
 use crate::schema::voters_record;
 use crate::schema::voters_record::VotersRecord;
-use crate::schema::writer::Writer;
 use crate::types::Offset;
 use crate::types::Timestamp;
 use bytes::Bytes;
@@ -38,12 +37,6 @@ pub fn shown(record: &MetadataRecord) -> String {
     format!("ApiMessageAndVersion({message} at version 0)")
 }
 
-fn plain<M: Message>(record: &M) -> Bytes {
-    let mut writer = Writer::with_capacity(128);
-    record.encode(&mut writer, 0);
-    writer.into_bytes()
-}
-
 fn at(base_offset: Offset) -> BatchSpec {
     BatchSpec {
         base_offset,
@@ -52,17 +45,8 @@ fn at(base_offset: Offset) -> BatchSpec {
     }
 }
 
-fn header(last_contained_log_timestamp: Timestamp) -> (ControlType, Bytes) {
-    let record = SnapshotHeaderRecord {
-        version: 0,
-        last_contained_log_timestamp,
-    };
-    (ControlType::SnapshotHeader, plain(&record))
-}
-
 fn footer(offset: Offset, now: Timestamp) -> Bytes {
-    let record = plain(&SnapshotFooterRecord { version: 0 });
-    control_batch(at(offset), now, &[(ControlType::SnapshotFooter, record)])
+    control_batch(at(offset), now, &[(ControlType::SnapshotFooter, snapshot_footer())])
 }
 
 /// `bootstrap.checkpoint`
@@ -71,25 +55,21 @@ pub fn bootstrap(records: &[MetadataRecord], release: MetadataVersion, now: Time
     records
         .iter()
         .for_each(|record| data.push(now, None, Some(&record.encode(release)), &[]));
-    let head = control_batch(at(0), now, &[header(0)]);
+    let head = control_batch(at(0), now, &[(ControlType::SnapshotHeader, snapshot_header(0))]);
     let foot = footer(1 + records.len() as Offset, now);
     [head, data.finish(Compression::NONE), foot].concat()
 }
 
 /// The first snapshot of a metadata log whose voters live in the log.
 pub fn first_snapshot(voters: &[Voter], listener: &str, now: Timestamp) -> Vec<u8> {
-    let version = KRaftVersionRecord {
-        version: 0,
-        k_raft_version: 1,
-    };
     let voters = VotersRecord {
         version: 0,
         voters: voters.iter().map(|voter| recorded(voter, listener)).collect(),
     };
     let records = [
-        header(now),
-        (ControlType::KraftVersion, plain(&version)),
-        (ControlType::KraftVoters, plain(&voters)),
+        (ControlType::SnapshotHeader, snapshot_header(now)),
+        (ControlType::KraftVersion, kraft_version(1)),
+        (ControlType::KraftVoters, voters.to_bytes(0)),
     ];
     [
         control_batch(at(0), now, &records),

@@ -4,9 +4,14 @@ use crate::record::batch::Batch;
 use crate::record::build::BatchBuilder;
 use crate::record::build::BatchSpec;
 use crate::record::compress::Compression;
+use crate::schema::Message;
+use crate::schema::k_raft_version_record::KRaftVersionRecord;
+use crate::schema::leader_change_message::LeaderChangeMessage;
+use crate::schema::leader_change_message::Voter;
+use crate::schema::snapshot_footer_record::SnapshotFooterRecord;
+use crate::schema::snapshot_header_record::SnapshotHeaderRecord;
 use crate::types::NodeId;
 use crate::types::Timestamp;
-use crate::types::Uuid;
 use bytes::Bytes;
 
 /// What a control record is about; its number is in the record's key.
@@ -118,82 +123,41 @@ pub fn control_batch(spec: BatchSpec, timestamp: Timestamp, records: &[(ControlT
 }
 
 /// The value of LEADER_CHANGE, version 0 (Kafka writes that even with kraft.version 1).
-pub fn leader_change(leader: NodeId, voters: &[NodeId], granting: &[NodeId]) -> Bytes {
-    let mut out = vec![0, 0];
-    out.extend_from_slice(&leader.to_be_bytes());
-    for nodes in [voters, granting] {
-        put_unsigned(&mut out, nodes.len() as u32 + 1);
-        for node in nodes {
-            out.extend_from_slice(&node.to_be_bytes());
-            out.push(0);
-        }
-    }
-    out.push(0);
-    Bytes::from(out)
+pub fn leader_change(leader_id: NodeId, voters: &[NodeId], granting: &[NodeId]) -> Bytes {
+    let listed = |nodes: &[NodeId]| {
+        let voter = |node: &NodeId| Voter {
+            voter_id: *node,
+            ..Voter::default()
+        };
+        nodes.iter().map(voter).collect()
+    };
+    let change = LeaderChangeMessage {
+        version: 0,
+        leader_id,
+        voters: listed(voters),
+        granting_voters: listed(granting),
+    };
+    change.to_bytes(0)
 }
 
-pub fn snapshot_header(last_contained: Timestamp) -> Bytes {
-    let mut out = vec![0, 0];
-    out.extend_from_slice(&last_contained.to_be_bytes());
-    out.push(0);
-    Bytes::from(out)
+pub fn snapshot_header(last_contained_log_timestamp: Timestamp) -> Bytes {
+    let header = SnapshotHeaderRecord {
+        version: 0,
+        last_contained_log_timestamp,
+    };
+    header.to_bytes(0)
 }
 
 pub fn snapshot_footer() -> Bytes {
-    Bytes::from_static(&[0, 0, 0])
+    SnapshotFooterRecord { version: 0 }.to_bytes(0)
 }
 
-pub fn kraft_version(version: i16) -> Bytes {
-    let mut out = vec![0, 0];
-    out.extend_from_slice(&version.to_be_bytes());
-    out.push(0);
-    Bytes::from(out)
-}
-
-/// A voter of the quorum as KRAFT_VOTERS lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Voter {
-    pub id: NodeId,
-    pub directory: Uuid,
-    /// Listener name, host and port.
-    pub endpoints: Vec<(String, String, u16)>,
-    /// Versions of kraft.version that it supports.
-    pub kraft_versions: (i16, i16),
-}
-
-pub fn kraft_voters(voters: &[Voter]) -> Bytes {
-    let mut out = vec![0, 0];
-    out.extend_from_slice(&0i16.to_be_bytes());
-    put_unsigned(&mut out, voters.len() as u32 + 1);
-    for voter in voters {
-        out.extend_from_slice(&voter.id.to_be_bytes());
-        out.extend_from_slice(&voter.directory.0);
-        put_unsigned(&mut out, voter.endpoints.len() as u32 + 1);
-        for (name, host, port) in &voter.endpoints {
-            put_text(&mut out, name);
-            put_text(&mut out, host);
-            out.extend_from_slice(&port.to_be_bytes());
-            out.push(0);
-        }
-        out.extend_from_slice(&voter.kraft_versions.0.to_be_bytes());
-        out.extend_from_slice(&voter.kraft_versions.1.to_be_bytes());
-        out.extend_from_slice(&[0, 0]);
-    }
-    out.push(0);
-    Bytes::from(out)
-}
-
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_unsigned(out, text.len() as u32 + 1);
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn put_unsigned(out: &mut Vec<u8>, mut value: u32) {
-    while value >= 0x80 {
-        out.push((value as u8 & 0x7f) | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+pub fn kraft_version(k_raft_version: i16) -> Bytes {
+    let version = KRaftVersionRecord {
+        version: 0,
+        k_raft_version,
+    };
+    version.to_bytes(0)
 }
 
 #[cfg(test)]
@@ -218,6 +182,15 @@ mod tests {
             assert_eq!(batch.header.base_sequence, -1);
             assert_eq!(EndMarker::read(&batch), Some(marker));
         }
+    }
+
+    #[test]
+    fn the_quorums_records_are_kafkas_bytes() {
+        let change = [0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, 0, 3, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0];
+        assert_eq!(leader_change(1, &[1], &[1, 2]), change.as_slice());
+        assert_eq!(snapshot_header(0x0102), [0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0].as_slice());
+        assert_eq!(snapshot_footer(), [0, 0, 0].as_slice());
+        assert_eq!(kraft_version(1), [0, 0, 0, 1, 0].as_slice());
     }
 
     #[test]

@@ -27,7 +27,6 @@ use crate::schema::broker_registration_request::Feature;
 use crate::schema::feature_level_record::FeatureLevelRecord;
 use crate::schema::voters_record::Voter;
 use crate::schema::voters_record::VotersRecord;
-use crate::schema::writer::Writer;
 use crate::types::NodeId;
 use crate::types::Uuid;
 use std::path::Path;
@@ -79,9 +78,7 @@ impl Folder {
                 voters: ids.iter().map(voter).collect(),
                 ..Default::default()
             };
-            let mut writer = Writer::with_capacity(64);
-            voters.encode(&mut writer, 0);
-            let voters = Some(VoterSet(writer.into_bytes()));
+            let voters = Some(VoterSet(voters.to_bytes(0)));
             let first = SnapshotBuilder::new(
                 0,
                 &SnapshotHead {

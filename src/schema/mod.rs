@@ -8,6 +8,7 @@ pub mod writer;
 use crate::schema::wire::DecodeError;
 use crate::schema::wire::Reader;
 use crate::schema::writer::Writer;
+use bytes::Bytes;
 
 /// What every declared message can do. A version outside `FIRST_VERSION..=LAST_VERSION` is the caller's mistake.
 pub trait Message: Sized + Default {
@@ -19,6 +20,13 @@ pub trait Message: Sized + Default {
 
     fn decode(reader: &mut Reader, version: i16) -> Result<Self, DecodeError>;
     fn encode(&self, writer: &mut Writer, version: i16);
+
+    /// The message alone, as the value of a record.
+    fn to_bytes(&self, version: i16) -> Bytes {
+        let mut writer = Writer::with_capacity(128);
+        self.encode(&mut writer, version);
+        writer.into_bytes()
+    }
 }
 
 mod prelude {
