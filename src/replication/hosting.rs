@@ -34,6 +34,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use tokio::sync::Notify;
 use tokio::sync::watch;
@@ -53,7 +54,7 @@ pub struct Hosting {
     pub planned: Notify,
     /// Changes whenever they have been made.
     pub made: watch::Sender<()>,
-    placed: Arc<Mutex<Vec<Placed>>>,
+    placed: Arc<Placements>,
 }
 
 /// A replica that lies elsewhere than the metadata log says.
@@ -62,6 +63,24 @@ pub struct Placed {
     pub topic_id: Uuid,
     pub partition: PartitionId,
     pub directory: Uuid,
+}
+
+/// Those that the controller was not told of yet.
+#[derive(Default)]
+struct Placements(Mutex<Vec<Placed>>);
+
+impl Placements {
+    fn lock(&self) -> MutexGuard<'_, Vec<Placed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, topic_id: Uuid, partition: PartitionId, directory: Uuid) {
+        self.lock().push(Placed {
+            topic_id,
+            partition,
+            directory,
+        });
+    }
 }
 
 /// Settings of topics; those without configs of their own share one.
@@ -124,7 +143,7 @@ impl Catalogue for Known<'_> {
 
 impl Hosting {
     pub fn new(node_id: NodeId, dirs: Arc<LogDirs>, clock: SharedClock) -> Hosting {
-        let placed: Arc<Mutex<Vec<Placed>>> = Arc::default();
+        let placed: Arc<Placements> = Arc::default();
         let maker = Maker {
             dirs: dirs.clone(),
             clock,
@@ -218,7 +237,7 @@ impl Hosting {
 
     /// Replicas whose place the controller does not know yet.
     pub fn take_placed(&self) -> Vec<Placed> {
-        std::mem::take(&mut self.placed.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.placed.lock())
     }
 
     fn drop_replica(&self, topic: &Topic, index: PartitionId, now: Timestamp) {
@@ -286,13 +305,7 @@ impl Hosting {
         }
         let hosted = self.dirs.hosted(topic, index);
         if let Some(directory) = hosted.and_then(|hosted| hosted.dir.id()) {
-            let (topic_id, partition) = (partition.topic_id, index);
-            let placed = Placed {
-                topic_id,
-                partition,
-                directory,
-            };
-            self.placed.lock().unwrap_or_else(PoisonError::into_inner).push(placed);
+            self.placed.push(partition.topic_id, index, directory);
             self.planned.notify_one();
         }
         Ok(())
@@ -328,7 +341,7 @@ impl Hosting {
 struct Maker {
     dirs: Arc<LogDirs>,
     clock: SharedClock,
-    placed: Arc<Mutex<Vec<Placed>>>,
+    placed: Arc<Placements>,
 }
 
 impl Maker {
@@ -349,13 +362,7 @@ impl Maker {
         partition.set_role(plan.role);
         let directory = self.dirs.hosted(name.0, name.1).and_then(|hosted| hosted.dir.id());
         if let Some(directory) = directory.filter(|directory| plan.choice != Choice::Dir(*directory)) {
-            let (topic_id, partition) = (plan.topic_id, plan.index);
-            let placed = Placed {
-                topic_id,
-                partition,
-                directory,
-            };
-            self.placed.lock().unwrap_or_else(PoisonError::into_inner).push(placed);
+            self.placed.push(plan.topic_id, plan.index, directory);
         }
         Some(Arc::new(partition))
     }

@@ -15,12 +15,11 @@ use compact_str::CompactString;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::RwLockReadGuard;
 use std::sync::RwLockWriteGuard;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 
 /// A partition whose log is still to be made.
 #[derive(Clone)]
@@ -50,8 +49,6 @@ pub struct Replicas {
     held: RwLock<HashMap<Key, Held>>,
     /// Held while a plan is carried out or changed, so that a log is made once and in the latest role.
     making: Mutex<()>,
-    /// How many are only planned.
-    planned: AtomicUsize,
     make: Make,
 }
 
@@ -60,7 +57,6 @@ impl Replicas {
         Replicas {
             held: RwLock::default(),
             making: Mutex::default(),
-            planned: AtomicUsize::new(0),
             make,
         }
     }
@@ -95,7 +91,7 @@ impl Replicas {
             Some(Held::Planned(plan)) => {
                 let made = (self.make)(&plan);
                 let held = made.clone().map_or(Held::Offline, Held::Here);
-                self.put(key, Some(held));
+                self.put(key, held);
                 made.map(Some).ok_or(ErrorCode::KafkaStorageError)
             }
         }
@@ -123,22 +119,17 @@ impl Replicas {
 
     pub fn plan(&self, plan: Plan) {
         let key = (plan.topic_id, plan.index);
-        self.put(key, Some(Held::Planned(Arc::new(plan))));
-    }
-
-    pub fn insert(&self, partition: Arc<Partition>) {
-        let key = (partition.topic_id, partition.index);
-        self.put(key, Some(Held::Here(partition)));
+        self.put(key, Held::Planned(Arc::new(plan)));
     }
 
     /// Marks a partition whose directory has failed, so that it is not taken for one that is elsewhere.
     pub fn take_offline(&self, topic_id: Uuid, index: PartitionId) -> Option<Arc<Partition>> {
-        here(self.put((topic_id, index), Some(Held::Offline)))
+        here(self.put((topic_id, index), Held::Offline))
     }
 
     pub fn remove(&self, topic_id: Uuid, index: PartitionId) -> Option<Arc<Partition>> {
         let _making = self.making();
-        here(self.put((topic_id, index), None))
+        here(self.held_mut().remove(&(topic_id, index)))
     }
 
     /// Those whose logs are there.
@@ -174,24 +165,14 @@ impl Replicas {
     }
 
     pub fn has_planned(&self) -> bool {
-        self.planned.load(Ordering::Acquire) > 0
+        self.held().values().any(|held| matches!(held, Held::Planned(_)))
     }
 
-    /// Puts something in a place, or nothing, and keeps count of the plans.
-    fn put(&self, key: Key, new: Option<Held>) -> Option<Held> {
-        let mut held = self.held_mut();
-        let is_plan = |held: &Option<Held>| usize::from(matches!(held, Some(Held::Planned(_))));
-        let added = is_plan(&new);
-        let old = match new {
-            Some(new) => held.insert(key, new),
-            None => held.remove(&key),
-        };
-        self.planned.fetch_add(added, Ordering::AcqRel);
-        self.planned.fetch_sub(is_plan(&old), Ordering::AcqRel);
-        old
+    fn put(&self, key: Key, held: Held) -> Option<Held> {
+        self.held_mut().insert(key, held)
     }
 
-    fn making(&self) -> std::sync::MutexGuard<'_, ()> {
+    fn making(&self) -> MutexGuard<'_, ()> {
         self.making.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
