@@ -18,6 +18,13 @@ pub type ProducerEpoch = i16;
 pub const NO_TIMESTAMP: Timestamp = -1;
 pub const NO_PRODUCER_ID: ProducerId = -1;
 
+/// A field of fixed width in an entry of fixed size.
+pub fn part<const N: usize, const SIZE: usize>(entry: &[u8; SIZE], at: usize) -> [u8; N] {
+    let mut part = [0; N];
+    part.copy_from_slice(&entry[at..at + N]);
+    part
+}
+
 /// 16 bytes that name a topic, a directory, an incarnation or a cluster; written as Kafka does, in base64url.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Uuid(pub [u8; 16]);

@@ -409,14 +409,8 @@ fn is_expression(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::testing::properties;
     use crate::types::ErrorCode;
-
-    fn properties(pairs: &[(&str, &str)]) -> Properties {
-        pairs
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect()
-    }
 
     fn change(name: &str, operation: i8, value: Option<&str>) -> Change {
         Change {

@@ -49,10 +49,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn is_default(&self) -> bool {
-        self.source == Source::Default
-    }
-
     /// The type's number in DescribeConfigs; 0 is unknown.
     pub fn kind_number(&self) -> i8 {
         self.kind.map_or(0, |kind| kind as i8)
@@ -282,13 +278,7 @@ pub fn client_metrics(own: &Properties) -> Result<Vec<Entry>, ConfigError> {
 mod tests {
     use super::*;
     use crate::config::BrokerConfig;
-
-    fn properties(pairs: &[(&str, &str)]) -> Properties {
-        pairs
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect()
-    }
+    use crate::config::testing::properties;
 
     fn live(file: &[(&str, &str)], for_all: &[(&str, &str)], for_this: &[(&str, &str)]) -> LiveConfig {
         let start = BrokerConfig::from_properties(&properties(file)).expect("valid");

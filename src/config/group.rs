@@ -176,13 +176,7 @@ pub fn effective(broker: &BrokerConfig, given: &Properties) -> Result<Values, Co
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn properties(pairs: &[(&str, &str)]) -> Properties {
-        pairs
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect()
-    }
+    use crate::config::testing::properties;
 
     fn broker(pairs: &[(&str, &str)]) -> Result<BrokerConfig, ConfigError> {
         BrokerConfig::from_properties(&properties(pairs))

@@ -210,13 +210,7 @@ fn clamp(given: &mut Properties, start: &Values, warnings: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn properties(pairs: &[(&str, &str)]) -> Properties {
-        pairs
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect()
-    }
+    use crate::config::testing::properties;
 
     fn live(pairs: &[(&str, &str)]) -> LiveConfig {
         LiveConfig::new(BrokerConfig::from_properties(&properties(pairs)).expect("valid"))

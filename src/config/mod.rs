@@ -19,6 +19,8 @@ pub mod live;
 pub mod loggers;
 pub mod properties;
 mod reconfigure;
+#[cfg(test)]
+mod testing;
 pub mod topic;
 pub mod value;
 pub mod values;

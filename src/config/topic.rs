@@ -268,13 +268,7 @@ pub(super) fn check_local_limit((local, part): (&str, i64), (whole, all): (&str,
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn properties(pairs: &[(&str, &str)]) -> Properties {
-        pairs
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect()
-    }
+    use crate::config::testing::properties;
 
     fn broker(pairs: &[(&str, &str)]) -> BrokerConfig {
         BrokerConfig::from_properties(&properties(pairs)).expect("valid")

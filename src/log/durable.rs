@@ -2,6 +2,7 @@
 
 use crate::log::replica::Log;
 use crate::log::replica::Writer;
+use crate::log::replica::segment_of;
 use crate::record::validate::Rejection;
 use crate::storage::folder;
 use crate::storage::producer_snapshot;
@@ -70,9 +71,7 @@ impl Log {
         if up_to > from {
             let folder_changed = std::mem::take(&mut self.writer().folder_changed);
             let segments = self.segments();
-            let first = segments
-                .partition_point(|segment| segment.base_offset <= from)
-                .saturating_sub(1);
+            let first = segment_of(&segments, from);
             for (index, segment) in segments.iter().enumerate().skip(first) {
                 if segment.base_offset >= up_to {
                     break;

@@ -3,6 +3,7 @@
 use crate::log::epochs::Epochs;
 use crate::log::producers::Producers;
 use crate::log::recover::Replay;
+use crate::log::replica::segment_of;
 use crate::record::header::BatchHeader;
 use crate::storage::producer_snapshot;
 use crate::storage::replace::read_small;
@@ -50,10 +51,7 @@ impl Load<'_> {
     }
 
     fn overlapping(&self, from: Offset) -> impl Iterator<Item = &Arc<Segment>> {
-        let first = self
-            .segments
-            .partition_point(|segment| segment.base_offset <= from)
-            .saturating_sub(1);
+        let first = segment_of(self.segments, from);
         let until = self.until;
         self.segments
             .iter()

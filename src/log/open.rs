@@ -15,6 +15,7 @@ use crate::log::replica::Beginning;
 use crate::log::replica::Log;
 use crate::log::replica::Place;
 use crate::log::replica::Writer;
+use crate::log::replica::segment_of;
 use crate::log::settings::LogSettings;
 use crate::storage::epoch_checkpoint;
 use crate::storage::folder;
@@ -321,8 +322,7 @@ impl Opening<'_> {
             }
             return Ok((!whole).then_some(last));
         }
-        let floor = segments.partition_point(|segment| segment.base_offset <= self.how.recovery_point);
-        Ok(Some(floor.saturating_sub(1)))
+        Ok(Some(segment_of(segments, self.how.recovery_point)))
     }
 
     /// End offset and latest epoch as the headers of the last batches tell them; `None` if something else than

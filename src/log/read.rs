@@ -2,6 +2,7 @@
 
 use crate::file_range::FileRange;
 use crate::log::replica::Log;
+use crate::log::replica::segment_of;
 use crate::log::tail::Known;
 use crate::record::header::BatchHeader;
 use crate::record::header::HEADER_SIZE;
@@ -161,9 +162,7 @@ impl Log {
         (max_bytes, at_least_one): (u32, bool),
     ) -> Result<Option<LogSlice>, ReadError> {
         let segments = self.segments();
-        let first = segments
-            .partition_point(|segment| segment.base_offset <= from)
-            .saturating_sub(1);
+        let first = segment_of(&segments, from);
         for (index, segment) in segments.iter().enumerate().skip(first) {
             if segment.base_offset >= up_to {
                 break;

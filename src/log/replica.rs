@@ -68,6 +68,13 @@ const FILES_OF_ONE: usize = 32;
 
 pub(crate) type Segments = Arc<[Arc<Segment>]>;
 
+/// Index of the segment that `offset` falls into; the first one if all lie behind it.
+pub(crate) fn segment_of(segments: &[Arc<Segment>], offset: Offset) -> usize {
+    segments
+        .partition_point(|segment| segment.base_offset <= offset)
+        .saturating_sub(1)
+}
+
 pub struct Log {
     pub(crate) place: Place,
     pub(crate) folder: Arc<Folder>,
@@ -241,10 +248,6 @@ impl Log {
         self.segments().iter().map(|segment| segment.size()).sum()
     }
 
-    pub fn segment_count(&self) -> usize {
-        self.segments().len()
-    }
-
     /// Moves the high watermark forward, never behind the end; returns where it stands now.
     pub fn advance_high_watermark(&self, to: Offset) -> Offset {
         let to = to.min(self.end_offset());
@@ -352,9 +355,7 @@ impl Log {
     pub fn aborted_transactions(&self, from: Offset, until: Offset) -> io::Result<Vec<AbortedTxn>> {
         let mut found = Vec::new();
         let segments = self.segments();
-        let first = segments
-            .partition_point(|segment| segment.base_offset <= from)
-            .saturating_sub(1);
+        let first = segment_of(&segments, from);
         for segment in segments.iter().skip(first) {
             if segment.txn_index.collect(from, until, &mut found)? {
                 break;

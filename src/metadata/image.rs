@@ -176,10 +176,6 @@ impl Image {
         self.acls.iter()
     }
 
-    pub fn delegation_token(&self, id: &str) -> Option<&Arc<DelegationToken>> {
-        self.tokens.get(id)
-    }
-
     pub fn delegation_tokens(&self) -> impl Iterator<Item = &Arc<DelegationToken>> {
         self.tokens.values()
     }

@@ -7,6 +7,7 @@ use crate::types::Offset;
 use crate::types::ProducerEpoch;
 use crate::types::ProducerId;
 use crate::types::Timestamp;
+use crate::types::part;
 
 /// Bytes of a batch before its records.
 pub const HEADER_SIZE: usize = 61;
@@ -21,7 +22,6 @@ const CODEC_MASK: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
-const DELETE_HORIZON: i16 = 0x40;
 
 /// The fields of a batch header, as they stand on disk and on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,11 +159,6 @@ impl BatchHeader {
         self.set_flag(CONTROL, set);
     }
 
-    /// Compaction has put the time when tombstones may go into the base timestamp.
-    pub fn has_delete_horizon(&self) -> bool {
-        self.attributes & DELETE_HORIZON != 0
-    }
-
     pub fn has_producer_id(&self) -> bool {
         self.producer_id > NO_PRODUCER_ID
     }
@@ -175,12 +170,6 @@ impl BatchHeader {
             self.attributes & !flag
         };
     }
-}
-
-fn part<const N: usize>(header: &[u8; HEADER_SIZE], at: usize) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes.copy_from_slice(&header[at..at + N]);
-    bytes
 }
 
 #[cfg(test)]

@@ -55,7 +55,6 @@ struct Wishes {
     fence: bool,
     shut_down: bool,
     offline: Vec<Uuid>,
-    cordoned: Vec<Uuid>,
 }
 
 struct Beating {
@@ -85,12 +84,10 @@ impl Lifecycle {
         published: Arc<Published>,
     ) -> Result<Lifecycle, Refused> {
         let broker_epoch = register(&*channel, &request).await?;
-        let cordoned = Vec::new();
         let (wishes, heard) = watch::channel(Wishes {
             fence: true,
             shut_down: false,
             offline: Vec::new(),
-            cordoned,
         });
         let (told, state) = watch::channel(BrokerState::Starting);
         let beating = Beating {
@@ -135,10 +132,6 @@ impl Lifecycle {
     pub fn directories_failed(&self, directories: &[Uuid]) {
         self.wishes
             .send_modify(|wishes| wishes.offline.extend_from_slice(directories));
-    }
-
-    pub fn cordon(&self, directories: Vec<Uuid>) {
-        self.wishes.send_modify(|wishes| wishes.cordoned = directories);
     }
 
     /// Hands over what the broker leads. Resolves once the controller lets it go or `patience` ends.
@@ -216,7 +209,7 @@ impl Beating {
             want_fence: wishes.fence,
             want_shut_down: wishes.shut_down,
             offline_log_dirs: wishes.offline.clone(),
-            cordoned_log_dirs: (!starting || !wishes.fence).then(|| wishes.cordoned.clone()),
+            cordoned_log_dirs: (!starting || !wishes.fence).then(Vec::new),
         }
     }
 

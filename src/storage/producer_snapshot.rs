@@ -6,6 +6,7 @@ use crate::types::Offset;
 use crate::types::ProducerEpoch;
 use crate::types::ProducerId;
 use crate::types::Timestamp;
+use crate::types::part;
 use std::io;
 use std::path::Path;
 
@@ -78,12 +79,6 @@ fn entry(bytes: &[u8; ENTRY]) -> ProducerEntry {
         coordinator_epoch: i32::from_be_bytes(part(bytes, 34)),
         txn_first_offset: i64::from_be_bytes(part(bytes, 38)),
     }
-}
-
-fn part<const N: usize>(bytes: &[u8; ENTRY], at: usize) -> [u8; N] {
-    let mut part = [0; N];
-    part.copy_from_slice(&bytes[at..at + N]);
-    part
 }
 
 #[cfg(test)]

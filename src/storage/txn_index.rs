@@ -6,6 +6,7 @@ use crate::storage::folder::Folder;
 use crate::storage::folder::TXN_INDEX;
 use crate::types::Offset;
 use crate::types::ProducerId;
+use crate::types::part;
 use std::io;
 use std::sync::Arc;
 
@@ -91,11 +92,7 @@ fn encode(txn: &AbortedTxn) -> [u8; ENTRY] {
 }
 
 fn decode(bytes: &[u8; ENTRY]) -> Option<AbortedTxn> {
-    let number = |at: usize| {
-        let mut part = [0; 8];
-        part.copy_from_slice(&bytes[at..at + 8]);
-        i64::from_be_bytes(part)
-    };
+    let number = |at: usize| i64::from_be_bytes(part(bytes, at));
     let txn = AbortedTxn {
         producer_id: number(2),
         first_offset: number(10),
