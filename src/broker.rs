@@ -361,7 +361,7 @@ fn handles(
         loggers: Box::new(logging),
         published: published.clone(),
         live: RwLock::new(Arc::new(LiveConfig::new(config.clone()))),
-        quorum: quorum.clone(),
+        quorum: Some(quorum.clone()),
         channel: channel.clone(),
         session_seed: AtomicU64::new(u64::from_be_bytes(random())),
     })

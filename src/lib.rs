@@ -16,6 +16,7 @@ pub mod log;
 pub mod metadata;
 pub mod net;
 pub mod observe;
+pub mod peers;
 pub mod protocol;
 pub mod raft;
 pub mod record;

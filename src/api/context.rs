@@ -46,6 +46,8 @@ pub struct Peer {
     pub listener: Arc<str>,
     /// Whether the connection came in by the controller's listener.
     pub controller: bool,
+    /// Whether a broker speaks for the client, having checked what only it can check.
+    pub forwarded: bool,
 }
 
 /// One request.
@@ -71,7 +73,8 @@ pub struct Handles {
     pub published: Arc<Published>,
     /// As the metadata log overlays the file.
     pub live: RwLock<Arc<LiveConfig>>,
-    pub quorum: QuorumHandle,
+    /// The quorum's leader, if it is this very node.
+    pub quorum: Option<QuorumHandle>,
     pub channel: Arc<dyn ControllerChannel>,
     /// Where the ids of fetch sessions come from; seeded by chance.
     pub session_seed: AtomicU64,
@@ -145,7 +148,7 @@ impl Context {
 
     /// Has the controller decide, and answers once this broker has seen what came of it: a client reads its own writes.
     pub async fn control<R: Controlled>(&self, request: R) -> Result<R::Answer, Stopped> {
-        let (version, forwarded) = (self.prefix.version, !self.peer.controller);
+        let (version, forwarded) = (self.prefix.version, self.peer.forwarded || !self.peer.controller);
         let decide = |controller: &Controller, moment: &mut Moment<'_>| {
             let caller = Caller {
                 version,
@@ -154,7 +157,8 @@ impl Context {
             };
             request.decide(controller, moment, &caller)
         };
-        let done = self.handles.quorum.submit(decide).await?;
+        let quorum = self.handles.quorum.as_ref().ok_or(Stopped)?;
+        let done = quorum.submit(decide).await?;
         self.handles.published.wait_for(done.offset).await;
         Ok(done.reply)
     }

@@ -46,7 +46,10 @@ pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuo
 }
 
 fn describe(cx: &Context) -> PartitionData {
-    let status = cx.handles.quorum.status();
+    let Some(quorum) = &cx.handles.quorum else {
+        return PartitionData::default();
+    };
+    let status = quorum.status();
     let now = cx.handles.clock.now();
     let leader = ReplicaState {
         replica_id: status.leader_id,

@@ -103,6 +103,7 @@ fn peer(stream: &TcpStream, address: SocketAddr, listener: &Listener) -> io::Res
         local: stream.local_addr()?,
         listener: listener.name.clone(),
         controller: listener.controller,
+        forwarded: false,
     })
 }
 

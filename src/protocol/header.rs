@@ -5,6 +5,7 @@ use crate::schema::request_header::RequestHeader;
 use crate::schema::wire::DecodeError;
 use crate::schema::wire::Reader;
 use crate::schema::writer::Writer;
+use bytes::Bytes;
 use compact_str::CompactString;
 
 pub const API_VERSIONS: i16 = 18;
@@ -34,10 +35,7 @@ pub fn client_id(reader: &mut Reader, flexible: bool) -> Result<Option<CompactSt
     // The client id is a plain string even in the flexible header, whose tags follow it.
     let header = RequestHeader::decode(reader, 1)?;
     if flexible {
-        for _ in 0..reader.tag_count()? {
-            let (_, end) = reader.tag()?;
-            reader.skip_to(end)?;
-        }
+        skip_tags(reader)?;
     }
     Ok(header.client_id)
 }
@@ -53,10 +51,43 @@ pub fn answer(prefix: Prefix, flexible: bool, room: usize) -> Writer {
     writer
 }
 
+/// A request as it goes out, without its length.
+pub fn request<Q: Message>(prefix: Prefix, client_id: Option<&CompactString>, request: &Q) -> Bytes {
+    let mut writer = Writer::with_capacity(256);
+    let header = RequestHeader {
+        request_api_key: prefix.key,
+        request_api_version: prefix.version,
+        correlation_id: prefix.correlation_id,
+        client_id: client_id.cloned(),
+    };
+    header.encode(&mut writer, 1);
+    if prefix.version >= Q::FIRST_FLEXIBLE {
+        writer.no_tags();
+    }
+    request.encode(&mut writer, prefix.version);
+    writer.into_bytes()
+}
+
+/// Reads the header of an answer to its end; gives the correlation id.
+pub fn read_answer<A: Message>(reader: &mut Reader, prefix: Prefix) -> Result<i32, DecodeError> {
+    let correlation_id = reader.i32()?;
+    if prefix.version >= A::FIRST_FLEXIBLE && prefix.key != API_VERSIONS {
+        skip_tags(reader)?;
+    }
+    Ok(correlation_id)
+}
+
+fn skip_tags(reader: &mut Reader) -> Result<(), DecodeError> {
+    for _ in 0..reader.tag_count()? {
+        let (_, end) = reader.tag()?;
+        reader.skip_to(end)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
 
     #[test]
     fn a_header_is_read_to_its_end() {

@@ -2,6 +2,7 @@
 
 pub mod controller_channel;
 pub mod housekeeping;
+pub mod leader;
 pub mod lifecycle;
 pub mod metadata_log;
 pub mod metadata_store;

@@ -1,0 +1,3 @@
+//! Requests to other nodes: brokers and controllers.
+
+pub mod connection;
