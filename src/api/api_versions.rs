@@ -33,7 +33,7 @@ pub async fn handle(cx: &Context, request: ApiVersionsRequest) -> ApiVersionsRes
         .iter()
         .filter(|feature| version >= 4 || feature.lowest > 0);
     // The quorum keeps its own version, beside the records of the image.
-    let quorum = (feature::KRAFT_VERSION.into(), cx.handles.kraft_version);
+    let quorum = (feature::KRAFT_VERSION.into(), cx.handles.log.kraft_version());
     let levels = image
         .features()
         .map(|(name, level)| (name.clone(), level))

@@ -1,6 +1,9 @@
 //! DescribeQuorum (key 55, v0–2): who leads the metadata quorum, and how far its voters are (KIP-595, KIP-853).
 
 use crate::api::context::Context;
+use crate::api::context::ControllerAt;
+use crate::runtime::quorum::QuorumHandle;
+use crate::runtime::quorum::Stopped;
 use crate::schema::describe_quorum_request::DescribeQuorumRequest;
 use crate::schema::describe_quorum_response::DescribeQuorumResponse;
 use crate::schema::describe_quorum_response::Listener;
@@ -12,10 +15,17 @@ use crate::types::ErrorCode;
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
-pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
+pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> Result<DescribeQuorumResponse, Stopped> {
+    match &cx.handles.controller {
+        ControllerAt::Here(quorum) => Ok(answer(cx, quorum, &request)),
+        ControllerAt::Elsewhere(remote) => cx.pass_on(remote, cx.prefix.version, &request).await,
+    }
+}
+
+fn answer(cx: &Context, quorum: &QuorumHandle, request: &DescribeQuorumRequest) -> DescribeQuorumResponse {
     let topics = request.topics.iter().map(|topic| {
         let describe = |index: i32| match (topic.topic_name.as_str(), index) {
-            (METADATA_TOPIC, 0) => describe(cx),
+            (METADATA_TOPIC, 0) => describe(cx, quorum),
             _ => PartitionData {
                 partition_index: index,
                 error_code: ErrorCode::UnknownTopicOrPartition.code(),
@@ -45,10 +55,7 @@ pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuo
     }
 }
 
-fn describe(cx: &Context) -> PartitionData {
-    let Some(quorum) = &cx.handles.quorum else {
-        return PartitionData::default();
-    };
+fn describe(cx: &Context, quorum: &QuorumHandle) -> PartitionData {
     let status = quorum.status();
     let now = cx.handles.clock.now();
     let leader = ReplicaState {
