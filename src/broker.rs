@@ -1,12 +1,15 @@
 //! The only file that knows every room: builds a node, wires it, starts it, and stops it in reverse order.
 
 mod changes;
+mod controller;
 mod folders;
 mod registering;
 
 use crate::api::context::Handles;
 use crate::broker::changes::Changed;
+use crate::broker::controller::ControllerNode;
 use crate::broker::folders::Folders;
+use crate::broker::registering::controller_endpoints;
 use crate::broker::registering::register_controller;
 use crate::broker::registering::registration;
 use crate::clock::SharedClock;
@@ -49,6 +52,7 @@ use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::ToSocketAddrs;
 use std::path::Path;
+use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::RwLock;
@@ -72,8 +76,8 @@ pub type Failure = String;
 
 /// Runs a node until it is told to stop.
 pub fn run(config: BrokerConfig, logging: Logging) -> Result<(), Failure> {
-    if !(config.roles.broker && config.roles.controller) {
-        return Err("process.roles: only broker,controller in one process works so far".into());
+    if !config.roles.controller {
+        return Err("process.roles: a broker without a controller in the same process does not work so far".into());
     }
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -84,6 +88,9 @@ pub fn run(config: BrokerConfig, logging: Logging) -> Result<(), Failure> {
     let ended = runtime.block_on(async {
         // Heard from the first moment: whoever has read that this node listens may ask it to stop.
         let mut stop = pin!(signals()?);
+        if !config.roles.broker {
+            return run_controller(config, logging, stop).await;
+        }
         let node = tokio::select! {
             node = Node::start(config, logging, threads) => node?,
             () = &mut stop => return Ok(()),
@@ -95,6 +102,23 @@ pub fn run(config: BrokerConfig, logging: Logging) -> Result<(), Failure> {
     // Everything is on the disk; what idle threads still wait for is not worth waiting for.
     runtime.shutdown_background();
     ended
+}
+
+async fn run_controller(
+    config: BrokerConfig,
+    logging: Logging,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), Failure> {
+    let node = tokio::select! {
+        node = ControllerNode::start(config, logging) => node?,
+        () = &mut stop => return Ok(()),
+    };
+    tokio::select! {
+        () = stop => {}
+        () = node.failed() => return Err("the metadata log failed".into()),
+    }
+    node.stop().await;
+    Ok(())
 }
 
 /// Ends when somebody asks this process to stop.
@@ -130,7 +154,7 @@ impl Node {
         let clock: SharedClock = Arc::new(SystemClock);
         let sockets = bind(&config)?;
         let folders = Folders::open(&config, clock.now())?;
-        let quorum = start_quorum(&config, &folders, &clock)?;
+        let quorum = start_quorum(&config, &folders, &sockets, &clock)?;
         let handle = quorum.handle();
         let hosting = Arc::new(Hosting::new(config.node_id, folders.dirs.clone(), clock.clone()));
         let published = Arc::new(Published::default());
@@ -278,7 +302,12 @@ fn open(endpoint: &Endpoint, backlog: u32) -> Result<TcpListener, Failure> {
 /// EAFNOSUPPORT of Linux.
 const NO_SUCH_FAMILY: i32 = 97;
 
-fn start_quorum(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -> Result<Quorum, Failure> {
+fn start_quorum(
+    config: &BrokerConfig,
+    folders: &Folders,
+    sockets: &[Bound],
+    clock: &SharedClock,
+) -> Result<Quorum, Failure> {
     let failed = |error: &dyn std::fmt::Display| format!("the metadata log in {}: {error}", folders.metadata.display());
     let opened = MetadataStore::open(
         folders.metadata_place(),
@@ -306,6 +335,7 @@ fn start_quorum(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -
     let identity = Identity {
         cluster_id: folders.cluster_id.clone(),
         features: features.collect(),
+        endpoints: controller_endpoints(config, sockets),
         seed: random(),
     };
     Quorum::start(opened, identity, config, clock.clone()).map_err(|error| failed(&error))
@@ -452,16 +482,16 @@ fn do_chores(
 fn announce(config: &BrokerConfig, sockets: &[Bound]) -> String {
     let told = sockets
         .iter()
-        .filter(|bound| !bound.controller)
+        .filter(|bound| !(config.roles.broker && bound.controller))
         .filter_map(|bound| bound.socket.local_addr().ok());
     let told: Vec<String> = told.map(|address| address.to_string()).collect();
+    let (id, told) = (config.node_id, told.join(", "));
+    if !config.roles.broker {
+        let data = config.metadata_log_dir();
+        return format!("Ottla controller {id} listens on {told}, metadata in {data}, acknowledged from the disk");
+    }
     let data = config.log_dirs().join(", ");
-    let durability = "acknowledged from the page cache, as Kafka does";
-    format!(
-        "Ottla node {} listens on {}, data in {data}, {durability}",
-        config.node_id,
-        told.join(", ")
-    )
+    format!("Ottla node {id} listens on {told}, data in {data}, acknowledged from the page cache, as Kafka does")
 }
 
 /// Bytes by chance; a machine that has none cannot be trusted with ids.

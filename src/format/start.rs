@@ -35,7 +35,7 @@ fn format_all(config: &BrokerConfig, found: &Found, world: &mut World<'_>) -> Re
     // Only a node that is the whole cluster may invent the cluster's id.
     if !(config.roles.broker && config.roles.controller) {
         return Err(FormatError(format!(
-            "{names}: not formatted; run `ottla storage format` with the cluster's id first"
+            "No `meta.properties` found in {names} (have you run `ottla storage format` to format the directory?)"
         )));
     }
     if let Some(folder) = found.empty.iter().find(|folder| holds_something(Path::new(folder))) {

@@ -11,6 +11,7 @@ pub mod placing;
 pub mod producer_ids;
 pub mod quorum;
 mod quorum_tasks;
+pub mod replicating;
 mod snapshots;
 #[cfg(test)]
 mod testing;
