@@ -81,8 +81,10 @@ pub fn run(config: BrokerConfig, logging: Logging) -> Result<(), Failure> {
             node = Node::start(config, logging, threads) => node?,
             () = &mut stop => return Ok(()),
         };
-        stop.await;
-        node.stop().await;
+        tokio::select! {
+            () = stop => node.stop().await,
+            failure = node.engine.failed() => return Err(failure),
+        }
         Ok(())
     });
     // Everything is on the disk; what idle threads still wait for is not worth waiting for.
@@ -129,7 +131,7 @@ impl Node {
         let timing = timing(&config);
         let sockets = sockets::bind(&config)?;
         let folders = Folders::open(&config, clock.now())?;
-        let cluster = Cluster::start(&config, &folders, &clock)?;
+        let cluster = Cluster::start(&config, &folders, &sockets, &clock)?;
         let hosting = Arc::new(Hosting::new(config.node_id, folders.dirs.clone(), clock.clone()));
         let handles = Arc::new(handles(&config, logging, &folders, &hosting, (&cluster, &clock)));
         let mut observer = Observer::new(cluster.log.clone());
@@ -150,6 +152,9 @@ impl Node {
         handles.published.wait_for(image.offset).await;
         if let Engine::Leads(quorum) = &cluster.engine {
             register_controller(&quorum.handle(), &config).await;
+            // Whoever connects finds the controller in its own cluster.
+            let end = quorum.handle().status().high_watermark;
+            handles.published.wait_for(end - 1).await;
         }
         let broker = match config.roles.broker {
             true => {
@@ -368,13 +373,13 @@ fn announce(config: &BrokerConfig, sockets: &[Bound]) -> String {
         .filter(|bound| bound.controller != config.roles.broker)
         .filter_map(|bound| bound.socket.local_addr().ok());
     let told: Vec<String> = told.map(|address| address.to_string()).collect();
+    let (id, told) = (config.node_id, told.join(", "));
+    if !config.roles.broker {
+        let data = config.metadata_log_dir();
+        return format!("Ottla controller {id} listens on {told}, metadata in {data}, acknowledged from the disk");
+    }
     let data = config.log_dirs().join(", ");
-    let durability = "acknowledged from the page cache, as Kafka does";
-    format!(
-        "Ottla node {} listens on {}, data in {data}, {durability}",
-        config.node_id,
-        told.join(", ")
-    )
+    format!("Ottla node {id} listens on {told}, data in {data}, acknowledged from the page cache, as Kafka does")
 }
 
 /// Bytes by chance; a machine that has none cannot be trusted with ids.

@@ -146,7 +146,14 @@ impl Server {
         let file = folder.join("server.properties");
         fs::write(&file, options.join("\n")).unwrap();
         let formatted = Command::new(binary())
-            .args(["storage", "format", "--standalone", "-t", "xtzWWN4bTjitpL3kfd9s5g", "-c"])
+            .args([
+                "storage",
+                "format",
+                "--standalone",
+                "-t",
+                "xtzWWN4bTjitpL3kfd9s5g",
+                "-c",
+            ])
             .arg(&file)
             .output()
             .unwrap();
@@ -174,7 +181,11 @@ impl Server {
 }
 
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
 }
 
 fn temporary(what: &str) -> PathBuf {

@@ -17,6 +17,7 @@ use crate::metadata::Image;
 use crate::metadata::ResourceKind;
 use crate::protocol::features::Features;
 use crate::protocol::header::Prefix;
+use crate::protocol::principal::Principal;
 use crate::replication::hosting::Hosting;
 use crate::replication::replicas::Replicas;
 use crate::replication::session::Sessions;
@@ -47,10 +48,18 @@ pub struct Peer {
     pub address: SocketAddr,
     pub local: SocketAddr,
     pub listener: Arc<str>,
+    pub principal: Principal,
     /// Whether the connection came in by the controller's listener.
     pub controller: bool,
     /// Whether a broker speaks for the client, having checked what only it can check.
     pub forwarded: bool,
+}
+
+impl Peer {
+    /// Who comes by a listener that asks nobody for his name.
+    pub fn nobody() -> Principal {
+        Principal::anonymous()
+    }
 }
 
 /// One request.
@@ -189,6 +198,7 @@ impl Context {
         request: &Q,
     ) -> Result<A, Stopped> {
         let asker = Asker {
+            principal: &self.peer.principal,
             version,
             correlation_id: self.prefix.correlation_id,
             client_id: self.client_id.as_ref(),

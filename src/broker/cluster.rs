@@ -4,6 +4,8 @@ use crate::api::context::ControllerAt;
 use crate::broker::Failure;
 use crate::broker::folders::Folders;
 use crate::broker::random;
+use crate::broker::registering::controller_endpoints;
+use crate::broker::sockets::Bound;
 use crate::clock::SharedClock;
 use crate::config::BrokerConfig;
 use crate::metadata::VersionRange;
@@ -32,12 +34,17 @@ pub enum Engine {
 }
 
 impl Cluster {
-    pub fn start(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -> Result<Cluster, Failure> {
+    pub fn start(
+        config: &BrokerConfig,
+        folders: &Folders,
+        sockets: &[Bound],
+        clock: &SharedClock,
+    ) -> Result<Cluster, Failure> {
         let failed = |error: &dyn std::fmt::Display| {
             let folder = folders.metadata.display();
             format!("the metadata log in {folder}: {error}")
         };
-        let quorum = lead(config, folders, clock).map_err(|error| failed(&error))?;
+        let quorum = lead(config, folders, sockets, clock).map_err(|error| failed(&error))?;
         Ok(Cluster {
             log: Arc::new(quorum.handle()),
             channel: Arc::new(LocalChannel::new(quorum.handle())),
@@ -53,6 +60,14 @@ impl Cluster {
 }
 
 impl Engine {
+    /// Resolves when the metadata log has failed: then this process is of no use any more.
+    pub async fn failed(&self) -> Failure {
+        match self {
+            Engine::Leads(quorum) => quorum.handle().failed().await,
+        }
+        "the metadata log failed".into()
+    }
+
     pub async fn stop(self) {
         let stopped = match self {
             Engine::Leads(quorum) => quorum.stop().await,
@@ -64,7 +79,7 @@ impl Engine {
 }
 
 /// As the sole voter of the quorum.
-fn lead(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -> Result<Quorum, Failure> {
+fn lead(config: &BrokerConfig, folders: &Folders, sockets: &[Bound], clock: &SharedClock) -> Result<Quorum, Failure> {
     let opened = MetadataStore::open(
         folders.metadata_place(),
         StoreSettings::new(config),
@@ -91,6 +106,7 @@ fn lead(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -> Result
     let identity = Identity {
         cluster_id: folders.cluster_id.clone(),
         features: features.collect(),
+        endpoints: controller_endpoints(config, sockets),
         seed: random(),
     };
     Quorum::start(opened, identity, config, clock.clone()).map_err(|error| error.to_string())

@@ -106,7 +106,7 @@ impl Controller {
         if directories {
             self.check_directories(request)?;
         }
-        let features = self.check_features(request, holds_lock)?;
+        let features = self.check_features(request)?;
         Ok(RegisterBrokerRecord {
             broker_id: request.broker_id,
             incarnation_id: request.incarnation_id,
@@ -148,9 +148,9 @@ impl Controller {
         Ok(())
     }
 
-    /// The broker of this very process may lack features that its log has finalised: it does not claim them, and nobody
-    /// else serves that log.
-    fn check_features(&self, request: &BrokerRegistrationRequest, own: bool) -> Result<Vec<BrokerFeature>, Refusal> {
+    /// A broker must be able to do what the cluster has finalised. What this controller cannot do either does not count:
+    /// its log may come from a controller that could, and a broker of this build does not claim it.
+    fn check_features(&self, request: &BrokerRegistrationRequest) -> Result<Vec<BrokerFeature>, Refusal> {
         let finalized = |name: &str| match name {
             feature::KRAFT_VERSION => self.settings().kraft_version,
             name => self.image().feature(name),
@@ -183,10 +183,11 @@ impl Controller {
             let message = "Request features do not contain 'metadata.version'";
             return Err(Refusal::new(ErrorCode::InvalidRegistration, message));
         }
+        let can = |name: &str| self.settings().features.contains_key(name);
         let names = self.image().features().map(|(name, _)| name.as_str());
         for name in names
             .chain([feature::KRAFT_VERSION])
-            .filter(|name| !own && !claims(name))
+            .filter(|name| can(name) && !claims(name))
         {
             check(name, (0, 0))?;
         }

@@ -4,5 +4,6 @@
 
 pub mod entries;
 pub mod epoch;
+pub mod observers;
 pub mod quorum_state;
 pub mod snapshot;

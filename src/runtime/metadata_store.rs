@@ -36,6 +36,7 @@ use crate::types::Uuid;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -251,6 +252,24 @@ impl MetadataStore {
             .unwrap_or_else(PoisonError::into_inner)
             .last()
             .copied()
+    }
+
+    pub fn earliest_snapshot(&self) -> Option<SnapshotId> {
+        self.snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .first()
+            .copied()
+    }
+
+    /// `None` if there is no such snapshot, or none any more.
+    pub fn open_snapshot(&self, id: SnapshotId) -> io::Result<Option<File>> {
+        // Held meanwhile, so that nobody removes the file between the look and the opening.
+        let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        match snapshots.contains(&id) {
+            true => File::open(self.folder.join(id.file_name())).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Writes down a committed image, then removes what is not needed any more.

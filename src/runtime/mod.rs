@@ -12,6 +12,7 @@ pub mod producer_ids;
 pub mod quorum;
 mod quorum_tasks;
 pub mod remote_controller;
+pub mod replicating;
 mod snapshots;
 #[cfg(test)]
 mod testing;

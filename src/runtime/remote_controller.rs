@@ -4,6 +4,7 @@ use crate::config::BrokerConfig;
 use crate::peers::connection::Connection;
 use crate::protocol::header;
 use crate::protocol::header::Prefix;
+use crate::protocol::principal::Principal;
 use crate::runtime::controller_channel::Answer;
 use crate::runtime::controller_channel::ControllerChannel;
 use crate::runtime::controller_channel::Unreachable;
@@ -23,11 +24,9 @@ use crate::schema::broker_heartbeat_request::BrokerHeartbeatRequest;
 use crate::schema::broker_heartbeat_response::BrokerHeartbeatResponse;
 use crate::schema::broker_registration_request::BrokerRegistrationRequest;
 use crate::schema::broker_registration_response::BrokerRegistrationResponse;
-use crate::schema::default_principal_data::DefaultPrincipalData;
 use crate::schema::envelope_request::EnvelopeRequest;
 use crate::schema::envelope_response::EnvelopeResponse;
 use crate::schema::wire::Reader;
-use crate::schema::writer::Writer;
 use crate::types::ErrorCode;
 use bytes::Bytes;
 use compact_str::CompactString;
@@ -57,6 +56,7 @@ pub struct RemoteController {
 
 /// Who asked for what is passed on.
 pub struct Asker<'a> {
+    pub principal: &'a Principal,
     pub version: i16,
     pub correlation_id: i32,
     pub client_id: Option<&'a CompactString>,
@@ -88,7 +88,7 @@ impl RemoteController {
         };
         let envelope = EnvelopeRequest {
             request_data: header::request(prefix, asker.client_id, request),
-            request_principal: Some(anonymous()),
+            request_principal: Some(asker.principal.encode()),
             client_host_address: match asker.address {
                 IpAddr::V4(address) => Bytes::copy_from_slice(&address.octets()),
                 IpAddr::V6(address) => Bytes::copy_from_slice(&address.octets()),
@@ -119,19 +119,6 @@ impl RemoteController {
         // Without a sender the node is stopping.
         let _ = leader.wait_for(Option::is_some).await;
     }
-}
-
-/// The principal of whoever has not said who he is.
-fn anonymous() -> Bytes {
-    let principal = DefaultPrincipalData {
-        r#type: "User".into(),
-        name: "ANONYMOUS".into(),
-        token_authenticated: false,
-    };
-    let mut writer = Writer::with_capacity(32);
-    writer.i16(0);
-    principal.encode(&mut writer, 0);
-    writer.into_bytes()
 }
 
 fn open_envelope<A: Message>(envelope: EnvelopeResponse, prefix: Prefix) -> Result<A, Stopped> {
