@@ -28,7 +28,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 use tracing::error;
-use tracing::warn;
 
 pub struct ControllerNode {
     stop_listening: watch::Sender<bool>,
@@ -52,11 +51,6 @@ impl ControllerNode {
         let channel: Arc<dyn ControllerChannel> = Arc::new(LocalChannel::new(handle.clone()));
         let doors = (&handle, &channel, &published, &clock);
         let handles: Arc<Handles> = Arc::new(handles(&config, logging, &folders, &hosting, doors)?);
-        let image = handle.committed_image();
-        let finalized = image.features().map(|(name, level)| (name.as_str(), level));
-        if let Some(line) = handles.features.not_served(finalized) {
-            warn!("{line}");
-        }
         let listener = Watched::new(handles.clone());
         let observer = Observer::new(Arc::new(handle.clone()), Arc::new(listener), published.clone());
         let observing = tokio::spawn(observe(observer));

@@ -194,6 +194,6 @@ mod tests {
             ("controller.quorum.bootstrap.servers", "h:1"),
         ];
         let refused = run(&lines, &[&folder.path().join("data")]);
-        assert!(refused.is_err_and(|line| line.ends_with("run `ottla storage format` with the cluster's id first")));
+        assert!(refused.is_err_and(|line| line.starts_with("No `meta.properties` found in ")));
     }
 }
