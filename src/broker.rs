@@ -141,11 +141,11 @@ impl Node {
             Ok(None) => return Err("the metadata log ended before this node had read it".into()),
             Err(error) => return Err(format!("the metadata log cannot be followed: {error}")),
         };
-        let finalized = image.features().map(|(name, level)| (name.as_str(), level));
-        if let Some(line) = handles.features.not_served(finalized) {
-            warn!("{line}");
-        }
         if config.roles.broker {
+            let finalized = image.features().map(|(name, level)| (name.as_str(), level));
+            if let Some(line) = handles.features.not_served(finalized) {
+                warn!("{line}");
+            }
             load(&hosting, &handles, &image, (threads, clock.now())).await?;
         }
         let observing = tokio::spawn(observe(observer, handles.clone()));
@@ -160,7 +160,8 @@ impl Node {
             true => {
                 let request = registration(&config, &handles, &folders, &sockets)?;
                 let lifecycle = Lifecycle::start(request, timing, cluster.channel.clone(), handles.published.clone());
-                let lifecycle = Arc::new(lifecycle.await.map_err(|refused| refused.to_string())?);
+                let lifecycle = lifecycle.await.map_err(|refused| refusal(refused, &config, &handles))?;
+                let lifecycle = Arc::new(lifecycle);
                 if !lifecycle.ready().await {
                     return Err("the controller stopped before this broker was ready".into());
                 }
@@ -225,6 +226,20 @@ impl Broker {
         }
         epoch
     }
+}
+
+/// Why this broker cannot join, and what to do about it.
+fn refusal(refused: NotRegistered, config: &BrokerConfig, handles: &Handles) -> Failure {
+    let image = handles.image();
+    let finalized = image.features().map(|(name, level)| (name.as_str(), level));
+    let advice = match (refused, config.quorum_addresses().first()) {
+        (NotRegistered::Unsupported, Some(controller)) => {
+            let controller = format!("{}:{}", controller.host, controller.port);
+            handles.features.how_to_join(finalized, &controller)
+        }
+        _ => None,
+    };
+    advice.unwrap_or_else(|| refused.to_string())
 }
 
 fn timing(config: &BrokerConfig) -> Timing {
