@@ -28,10 +28,12 @@ use crate::schema::envelope_request::EnvelopeRequest;
 use crate::schema::envelope_response::EnvelopeResponse;
 use crate::schema::wire::Reader;
 use crate::types::ErrorCode;
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use compact_str::CompactString;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::sync::watch;
@@ -51,7 +53,8 @@ pub struct RemoteController {
     life: Lane,
     partitions: Lane,
     forwarding: Lane,
-    leader: watch::Receiver<Option<Leader>>,
+    /// What the controller serves; `None` before it was asked.
+    served: Arc<ArcSwapOption<Vec<ApiVersion>>>,
 }
 
 /// Who asked for what is passed on.
@@ -65,7 +68,9 @@ pub struct Asker<'a> {
 
 impl RemoteController {
     pub fn new(config: &BrokerConfig, leader: watch::Receiver<Option<Leader>>) -> RemoteController {
+        let served = Arc::default();
         let lane = || Lane {
+            served: Arc::clone(&served),
             client_id: config.node_id.to_string(),
             patience: Duration::from_millis(u64::try_from(config.controller_socket_timeout_ms()).unwrap_or(0)),
             leader: leader.clone(),
@@ -75,7 +80,7 @@ impl RemoteController {
             life: lane(),
             partitions: lane(),
             forwarding: lane(),
-            leader: leader.clone(),
+            served: served.clone(),
         }
     }
 
@@ -113,11 +118,15 @@ impl RemoteController {
         }
     }
 
-    /// Resolves once somebody leads the quorum.
-    pub async fn found(&self) {
-        let mut leader = self.leader.clone();
-        // Without a sender the node is stopping.
-        let _ = leader.wait_for(Option::is_some).await;
+    /// Which of these versions of an API the controller takes, too. Before it was asked, all of them.
+    pub fn common_versions(&self, key: i16, (min, max): (i16, i16)) -> Option<(i16, i16)> {
+        let served = self.served.load();
+        let Some(served) = served.as_ref() else {
+            return Some((min, max));
+        };
+        let row = served.iter().find(|row| row.api_key == key)?;
+        let common = (min.max(row.min_version), max.min(row.max_version));
+        (common.0 <= common.1).then_some(common)
     }
 }
 
@@ -132,6 +141,7 @@ fn open_envelope<A: Message>(envelope: EnvelopeResponse, prefix: Prefix) -> Resu
 
 /// Requests that go to the controller one after the other.
 struct Lane {
+    served: Arc<ArcSwapOption<Vec<ApiVersion>>>,
     client_id: String,
     patience: Duration,
     leader: watch::Receiver<Option<Leader>>,
@@ -141,7 +151,7 @@ struct Lane {
 struct Open {
     leader: Leader,
     connection: Connection,
-    versions: Vec<ApiVersion>,
+    served: Arc<Vec<ApiVersion>>,
 }
 
 impl Lane {
@@ -167,17 +177,19 @@ impl Lane {
             client_software_version: env!("CARGO_PKG_VERSION").into(),
         };
         let told: ApiVersionsResponse = connection.call(&request, API_VERSIONS, self.patience).await?;
+        let served = Arc::new(told.api_keys);
+        self.served.store(Some(served.clone()));
         Ok(Open {
             leader,
             connection,
-            versions: told.api_keys,
+            served,
         })
     }
 }
 
 impl Open {
     fn version<Q: Message>(&self) -> io::Result<i16> {
-        let served = self.versions.iter().find(|served| served.api_key == Q::KEY);
+        let served = self.served.iter().find(|served| served.api_key == Q::KEY);
         let version = served.map_or(-1, |served| served.max_version.min(Q::LAST_VERSION));
         if served.is_none_or(|served| version < served.min_version.max(Q::FIRST_VERSION)) {
             let text = format!(
