@@ -43,7 +43,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-pub const TOPIC: &str = "__cluster_metadata";
+pub use crate::raft::questions::TOPIC;
 /// Bytes read at once while replaying.
 const CHUNK_BYTES: u32 = 4 << 20;
 
