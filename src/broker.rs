@@ -6,6 +6,7 @@ mod folders;
 mod registering;
 mod sockets;
 
+use crate::api::context::ControllerAt;
 use crate::api::context::Handles;
 use crate::broker::changes::Changed;
 use crate::broker::cluster::Cluster;
@@ -30,10 +31,12 @@ use crate::observe::Logging;
 use crate::protocol::features::Features;
 use crate::replication::hosting::Hosting;
 use crate::replication::session::Sessions;
+use crate::runtime::controller_channel::ControllerChannel;
 use crate::runtime::housekeeping;
 use crate::runtime::lifecycle::Lifecycle;
 use crate::runtime::lifecycle::NotRegistered;
 use crate::runtime::lifecycle::Timing;
+use crate::runtime::metadata_log::MetadataLog;
 use crate::runtime::observer::Observer;
 use crate::runtime::observer::Published;
 use crate::runtime::placing;
@@ -131,15 +134,24 @@ impl Node {
         let timing = timing(&config);
         let sockets = sockets::bind(&config)?;
         let folders = Folders::open(&config, clock.now())?;
-        let cluster = Cluster::start(&config, &folders, &sockets, &clock)?;
+        let Cluster {
+            log,
+            controller,
+            channel,
+            engine,
+        } = Cluster::start(&config, &folders, &sockets, &clock)?;
         let hosting = Arc::new(Hosting::new(config.node_id, folders.dirs.clone(), clock.clone()));
-        let handles = Arc::new(handles(&config, logging, &folders, &hosting, (&cluster, &clock)));
-        let mut observer = Observer::new(cluster.log.clone());
-        let caught_up = timeout_at(timing.register_until, observer.catch_up()).await;
-        let image = match caught_up.map_err(|_| NotRegistered::TooLate.to_string())? {
-            Ok(Some(image)) => image,
-            Ok(None) => return Err("the metadata log ended before this node had read it".into()),
-            Err(error) => return Err(format!("the metadata log cannot be followed: {error}")),
+        let handles = Arc::new(handles(
+            &config,
+            logging,
+            &folders,
+            &hosting,
+            (log.clone(), controller, channel.clone(), clock.clone()),
+        ));
+        let mut observer = Observer::new(log);
+        let image = tokio::select! {
+            image = catch_up(&mut observer, timing.register_until) => image?,
+            failure = engine.failed() => return Err(failure),
         };
         if config.roles.broker {
             let finalized = image.features().map(|(name, level)| (name.as_str(), level));
@@ -150,7 +162,7 @@ impl Node {
         }
         let observing = tokio::spawn(observe(observer, handles.clone()));
         handles.published.wait_for(image.offset).await;
-        if let Engine::Leads(quorum) = &cluster.engine {
+        if let Engine::Leads(quorum) = &engine {
             register_controller(&quorum.handle(), &config).await;
             // Whoever connects finds the controller in its own cluster.
             let end = quorum.handle().status().high_watermark;
@@ -159,7 +171,7 @@ impl Node {
         let broker = match config.roles.broker {
             true => {
                 let request = registration(&config, &handles, &folders, &sockets)?;
-                let lifecycle = Lifecycle::start(request, timing, cluster.channel.clone(), handles.published.clone());
+                let lifecycle = Lifecycle::start(request, timing, channel, handles.published.clone());
                 let lifecycle = lifecycle.await.map_err(|refused| refusal(refused, &config, &handles))?;
                 let lifecycle = Arc::new(lifecycle);
                 if !lifecycle.ready().await {
@@ -184,7 +196,7 @@ impl Node {
             listening,
             broker,
             observing,
-            engine: cluster.engine,
+            engine,
             dirs: folders.dirs,
             clock,
             threads,
@@ -250,6 +262,16 @@ fn timing(config: &BrokerConfig) -> Timing {
     }
 }
 
+/// The cluster as it was when its log could first be read to the end.
+async fn catch_up(observer: &mut Observer, until: Instant) -> Result<Arc<Image>, Failure> {
+    match timeout_at(until, observer.catch_up()).await {
+        Ok(Ok(Some(image))) => Ok(image),
+        Ok(Ok(None)) => Err("the metadata log ended before this node had read it".into()),
+        Ok(Err(error)) => Err(format!("the metadata log cannot be followed: {error}")),
+        Err(_) => Err(NotRegistered::TooLate.to_string()),
+    }
+}
+
 /// Opens the logs that are there.
 async fn load(
     hosting: &Arc<Hosting>,
@@ -273,20 +295,27 @@ async fn observe(observer: Observer, handles: Arc<Handles>) {
     }
 }
 
+type Doors = (
+    Arc<dyn MetadataLog>,
+    ControllerAt,
+    Arc<dyn ControllerChannel>,
+    SharedClock,
+);
+
 fn handles(
     config: &BrokerConfig,
     logging: Logging,
     folders: &Folders,
     hosting: &Arc<Hosting>,
-    (cluster, clock): (&Cluster, &SharedClock),
+    (log, controller, channel, clock): Doors,
 ) -> Handles {
     let slots = usize::try_from(config.values().int("max.incremental.fetch.session.cache.slots")).unwrap_or(0);
     Handles {
         node_id: config.node_id,
         cluster_id: folders.cluster_id.clone(),
-        clock: clock.clone(),
+        clock,
         features: Features::new(config),
-        log: cluster.log.clone(),
+        log,
         replicas: hosting.replicas.clone(),
         hosting: hosting.clone(),
         sessions: Sessions::new(slots, STALE_SESSION_MS),
@@ -294,8 +323,8 @@ fn handles(
         loggers: Box::new(logging),
         published: Arc::new(Published::default()),
         live: RwLock::new(Arc::new(LiveConfig::new(config.clone()))),
-        controller: cluster.controller(),
-        channel: cluster.channel.clone(),
+        controller,
+        channel,
         session_seed: AtomicU64::new(u64::from_be_bytes(random())),
     }
 }

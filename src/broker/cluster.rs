@@ -17,6 +17,9 @@ use crate::runtime::metadata_store::MetadataStore;
 use crate::runtime::metadata_store::StoreSettings;
 use crate::runtime::quorum::Identity;
 use crate::runtime::quorum::Quorum;
+use crate::runtime::remote_controller::RemoteController;
+use crate::runtime::remote_log::RemoteLog;
+use crate::runtime::remote_log::RemoteSettings;
 use compact_str::CompactString;
 use std::sync::Arc;
 use tracing::error;
@@ -24,6 +27,7 @@ use tracing::warn;
 
 pub struct Cluster {
     pub log: Arc<dyn MetadataLog>,
+    pub controller: ControllerAt,
     pub channel: Arc<dyn ControllerChannel>,
     pub engine: Engine,
 }
@@ -31,6 +35,7 @@ pub struct Cluster {
 /// What keeps the log going.
 pub enum Engine {
     Leads(Quorum),
+    Follows(RemoteLog),
 }
 
 impl Cluster {
@@ -44,18 +49,25 @@ impl Cluster {
             let folder = folders.metadata.display();
             format!("the metadata log in {folder}: {error}")
         };
-        let quorum = lead(config, folders, sockets, clock).map_err(|error| failed(&error))?;
-        Ok(Cluster {
-            log: Arc::new(quorum.handle()),
-            channel: Arc::new(LocalChannel::new(quorum.handle())),
-            engine: Engine::Leads(quorum),
-        })
-    }
-
-    pub fn controller(&self) -> ControllerAt {
-        match &self.engine {
-            Engine::Leads(quorum) => ControllerAt::Here(quorum.handle()),
+        if config.roles.controller {
+            let quorum = lead(config, folders, sockets, clock).map_err(|error| failed(&error))?;
+            return Ok(Cluster {
+                log: Arc::new(quorum.handle()),
+                controller: ControllerAt::Here(quorum.handle()),
+                channel: Arc::new(LocalChannel::new(quorum.handle())),
+                engine: Engine::Leads(quorum),
+            });
         }
+        let settings = RemoteSettings::new(config, &folders.cluster_id, folders.metadata_id());
+        let remote = RemoteLog::start(folders.metadata_place(), settings, clock.clone());
+        let remote = remote.map_err(|error| failed(&error))?;
+        let controller = Arc::new(RemoteController::new(config, remote.handle().leader()));
+        Ok(Cluster {
+            log: Arc::new(remote.handle()),
+            controller: ControllerAt::Elsewhere(controller.clone()),
+            channel: controller,
+            engine: Engine::Follows(remote),
+        })
     }
 }
 
@@ -63,14 +75,18 @@ impl Engine {
     /// Resolves when the metadata log has failed: then this process is of no use any more.
     pub async fn failed(&self) -> Failure {
         match self {
-            Engine::Leads(quorum) => quorum.handle().failed().await,
+            Engine::Leads(quorum) => {
+                quorum.handle().failed().await;
+                "the metadata log failed".into()
+            }
+            Engine::Follows(log) => log.handle().failed().await.to_string(),
         }
-        "the metadata log failed".into()
     }
 
     pub async fn stop(self) {
         let stopped = match self {
             Engine::Leads(quorum) => quorum.stop().await,
+            Engine::Follows(log) => log.stop().await,
         };
         if let Err(failure) = stopped {
             error!("the metadata log was not closed: {failure}");
