@@ -2,7 +2,9 @@
 
 pub mod batch;
 pub mod codec;
+pub mod compare;
 pub mod connection;
 pub mod declarations;
 pub mod normal;
 pub mod script;
+pub mod server;

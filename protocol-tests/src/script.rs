@@ -15,6 +15,7 @@ use crate::codec;
 use crate::connection::Answer;
 use crate::connection::Connection;
 use crate::declarations::Declarations;
+use crate::normal::Offsets;
 use crate::normal::normal;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ pub struct Runner<'a> {
     saved: HashMap<String, Value>,
     latest: Option<(String, i16, String)>,
     answer: Value,
+    offsets: Offsets,
     pub exchanges: usize,
     pub transcript: String,
     /// Where the latest answer begins in it.
@@ -37,7 +39,7 @@ pub struct Runner<'a> {
 }
 
 /// Runs a script and gives what was said, in normal form, and how many exchanges there were.
-pub fn run(declarations: &Declarations, address: &str, script: &str) -> (String, usize) {
+pub fn run(declarations: &Declarations, address: &str, script: &str, offsets: Offsets) -> (String, usize) {
     let connection = Connection::open(address).unwrap();
     let (saved, answer) = (HashMap::new(), Value::Null);
     let mut runner = Runner {
@@ -47,6 +49,7 @@ pub fn run(declarations: &Declarations, address: &str, script: &str) -> (String,
         saved,
         latest: None,
         answer,
+        offsets,
         exchanges: 0,
         transcript: String::new(),
         said_from: 0,
@@ -100,7 +103,7 @@ impl Runner<'_> {
             let answer = self.ask(answered);
             self.exchanges += 1;
             let told = match &answer {
-                Some(answer) => normal(name, answer, &self.saved).to_string(),
+                Some(answer) => normal(name, answer, &self.saved, self.offsets).to_string(),
                 None => "closed".into(),
             };
             self.transcript += &format!("{name} {version}\n{told}\n\n");
