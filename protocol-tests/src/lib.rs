@@ -2,9 +2,7 @@
 
 pub mod batch;
 pub mod codec;
-pub mod compare;
 pub mod connection;
 pub mod declarations;
 pub mod normal;
 pub mod script;
-pub mod server;

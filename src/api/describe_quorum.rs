@@ -2,7 +2,10 @@
 //! KIP-853).
 
 use crate::api::context::Context;
+use crate::api::context::ControllerAt;
 use crate::api::quorum_requests;
+use crate::runtime::quorum::QuorumHandle;
+use crate::runtime::quorum::Stopped;
 use crate::runtime::replicating::Progress;
 use crate::runtime::replicating::ReplicaKey;
 use crate::schema::describe_quorum_request::DescribeQuorumRequest;
@@ -14,10 +17,17 @@ use crate::schema::describe_quorum_response::ReplicaState;
 use crate::schema::describe_quorum_response::TopicData;
 use crate::types::ErrorCode;
 
-pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
+pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> Result<DescribeQuorumResponse, Stopped> {
+    match &cx.handles.controller {
+        ControllerAt::Here(quorum) => Ok(answer(cx, quorum, &request)),
+        ControllerAt::Elsewhere(remote) => cx.pass_on(remote, cx.prefix.version, &request).await,
+    }
+}
+
+fn answer(cx: &Context, quorum: &QuorumHandle, request: &DescribeQuorumRequest) -> DescribeQuorumResponse {
     let topics = request.topics.iter().map(|topic| {
         let describe = |index: i32| match (topic.topic_name.as_str(), index) {
-            (quorum_requests::METADATA_TOPIC, 0) => describe(cx),
+            (quorum_requests::METADATA_TOPIC, 0) => describe(cx, quorum),
             _ => PartitionData {
                 partition_index: index,
                 error_code: ErrorCode::UnknownTopicOrPartition.code(),
@@ -39,7 +49,7 @@ pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuo
         .iter()
         .flat_map(|topic| &topic.partitions)
         .any(|partition| partition.error_code == 0);
-    let nodes = if described { nodes(cx) } else { Vec::new() };
+    let nodes = if described { nodes(quorum) } else { Vec::new() };
     DescribeQuorumResponse {
         topics,
         nodes,
@@ -47,10 +57,7 @@ pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuo
     }
 }
 
-fn describe(cx: &Context) -> PartitionData {
-    let Some(quorum) = &cx.handles.quorum else {
-        return PartitionData::default();
-    };
+fn describe(cx: &Context, quorum: &QuorumHandle) -> PartitionData {
     let status = quorum.status();
     let now = cx.handles.clock.now();
     let leader = ReplicaState {
@@ -81,18 +88,14 @@ fn observer(((replica_id, replica_directory_id), progress): (ReplicaKey, Progres
 }
 
 /// The voters, of which there is one; observers have no listeners that others must know.
-fn nodes(cx: &Context) -> Vec<Node> {
-    let leader = cx.handles.quorum.as_ref().map(|quorum| Node {
-        node_id: quorum.status().leader_id,
-        listeners: quorum
-            .endpoints()
-            .iter()
-            .map(|endpoint| Listener {
-                name: endpoint.listener.clone(),
-                host: endpoint.host.clone(),
-                port: endpoint.port,
-            })
-            .collect(),
+fn nodes(quorum: &QuorumHandle) -> Vec<Node> {
+    let listeners = quorum.endpoints().iter().map(|endpoint| Listener {
+        name: endpoint.listener.clone(),
+        host: endpoint.host.clone(),
+        port: endpoint.port,
     });
-    leader.into_iter().collect()
+    vec![Node {
+        node_id: quorum.status().leader_id,
+        listeners: listeners.collect(),
+    }]
 }

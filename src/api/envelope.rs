@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// What a broker may pass on; the keys that Kafka marks so.
-const FORWARDABLE: &[i16] = &[
+pub const FORWARDABLE: &[i16] = &[
     19, 20, 30, 31, 33, 37, 38, 39, 40, 43, 44, 45, 46, 49, 51, 55, 57, 64, 67, 80, 81,
 ];
 /// In front of every answer: how long it is.

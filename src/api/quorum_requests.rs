@@ -1,6 +1,7 @@
 //! What the requests of the metadata quorum have in common: whose they are, and where the leader is.
 
 use crate::api::context::Context;
+use crate::api::context::ControllerAt;
 use crate::controller::Refusal;
 use crate::runtime::quorum::QuorumHandle;
 use crate::runtime::quorum::Stopped;
@@ -14,7 +15,10 @@ pub const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// The quorum that this node leads.
 pub fn led(cx: &Context) -> Result<&QuorumHandle, Stopped> {
-    cx.handles.quorum.as_ref().ok_or(Stopped)
+    match &cx.handles.controller {
+        ControllerAt::Here(quorum) => Ok(quorum),
+        ControllerAt::Elsewhere(_) => Err(Stopped),
+    }
 }
 
 /// Who names no cluster may mean any.

@@ -19,55 +19,36 @@ impl Changed {
     pub fn new(handles: Arc<Handles>) -> Changed {
         Changed { handles }
     }
-}
 
-/// What a controller does that hosts nothing: it only keeps its own configs.
-pub struct Watched {
-    handles: Arc<Handles>,
-}
-
-impl Watched {
-    pub fn new(handles: Arc<Handles>) -> Watched {
-        Watched { handles }
+    /// Overlays the file with what the metadata log has for all brokers and for this one.
+    fn update_config(&self, image: &Image) -> Arc<LiveConfig> {
+        let stored = |resource: ConfigResource| -> Properties {
+            let held = image.config(&resource);
+            let pairs = held.into_iter().flat_map(|values| values.iter());
+            pairs
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect()
+        };
+        let for_all = stored(ConfigResource::all_brokers());
+        let for_this = stored(ConfigResource::broker(self.handles.node_id));
+        let update = self.handles.live().with(&for_all, &for_this);
+        update.warnings.iter().for_each(|warning| warn!("{warning}"));
+        let live = Arc::new(update.config);
+        *self.handles.live.write().unwrap_or_else(PoisonError::into_inner) = live.clone();
+        live
     }
-}
-
-impl ImageListener for Watched {
-    fn on_change(&self, image: &Arc<Image>, changes: &Changes) {
-        live_config(&self.handles, image, changes);
-    }
-}
-
-/// The configs as they are after a change.
-fn live_config(handles: &Handles, image: &Image, changes: &Changes) -> Arc<LiveConfig> {
-    let own = [ConfigResource::all_brokers(), ConfigResource::broker(handles.node_id)];
-    match own.iter().any(|resource| changes.configs.contains(resource)) {
-        true => update_config(handles, image),
-        false => handles.live(),
-    }
-}
-
-/// Overlays the file with what the metadata log has for all brokers and for this one.
-fn update_config(handles: &Handles, image: &Image) -> Arc<LiveConfig> {
-    let stored = |resource: ConfigResource| -> Properties {
-        let held = image.config(&resource);
-        let pairs = held.into_iter().flat_map(|values| values.iter());
-        pairs
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect()
-    };
-    let for_all = stored(ConfigResource::all_brokers());
-    let for_this = stored(ConfigResource::broker(handles.node_id));
-    let update = handles.live().with(&for_all, &for_this);
-    update.warnings.iter().for_each(|warning| warn!("{warning}"));
-    let live = Arc::new(update.config);
-    *handles.live.write().unwrap_or_else(PoisonError::into_inner) = live.clone();
-    live
 }
 
 impl ImageListener for Changed {
     fn on_change(&self, image: &Arc<Image>, changes: &Changes) {
-        let live = live_config(&self.handles, image, changes);
+        let own = [
+            ConfigResource::all_brokers(),
+            ConfigResource::broker(self.handles.node_id),
+        ];
+        let live = match own.iter().any(|resource| changes.configs.contains(resource)) {
+            true => self.update_config(image),
+            false => self.handles.live(),
+        };
         let now = self.handles.clock.now();
         self.handles.hosting.apply(image, changes, &live, now);
     }

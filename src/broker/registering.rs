@@ -1,10 +1,10 @@
 //! What a node tells its controller of itself: as a broker, and as a controller.
 
 use crate::api::context::Handles;
-use crate::broker::Bound;
 use crate::broker::Failure;
 use crate::broker::folders::Folders;
 use crate::broker::random;
+use crate::broker::sockets::Bound;
 use crate::config::BrokerConfig;
 use crate::config::listener::Endpoint;
 use crate::metadata;

@@ -59,12 +59,18 @@ getters! {
     num_io_threads: int = "num.io.threads";
     background_threads: int = "background.threads";
 
+    controller_socket_timeout_ms: int = "controller.socket.timeout.ms";
+    initial_broker_registration_timeout_ms: int = "initial.broker.registration.timeout.ms";
     broker_heartbeat_interval_ms: int = "broker.heartbeat.interval.ms";
     broker_session_timeout_ms: int = "broker.session.timeout.ms";
     initial_registration_timeout_ms: int = "initial.broker.registration.timeout.ms";
     controller_quorum_append_linger_ms: int = "controller.quorum.append.linger.ms";
     controller_quorum_auto_join: boolean = "controller.quorum.auto.join.enable";
     controller_quorum_fetch_max_bytes: int = "controller.quorum.fetch.max.bytes";
+    controller_quorum_fetch_snapshot_max_bytes: int = "controller.quorum.fetch.snapshot.max.bytes";
+    controller_quorum_fetch_timeout_ms: int = "controller.quorum.fetch.timeout.ms";
+    controller_quorum_request_timeout_ms: int = "controller.quorum.request.timeout.ms";
+    controller_quorum_retry_backoff_ms: int = "controller.quorum.retry.backoff.ms";
     metadata_segment_bytes: int = "metadata.log.segment.bytes";
     internal_metadata_segment_bytes: optional_long = "internal.metadata.log.segment.bytes";
     metadata_segment_ms: long = "metadata.log.segment.ms";

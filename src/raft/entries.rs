@@ -48,7 +48,7 @@ impl std::error::Error for EntryError {}
 pub fn each_batch(bytes: &[u8], mut hand: impl FnMut(Vec<Entry>)) -> Result<(), EntryError> {
     let mut walk = batches(bytes);
     for batch in walk.by_ref() {
-        hand(entries(&batch)?);
+        hand(of_batch(&batch)?);
     }
     match walk.rest().len() {
         0 => Ok(()),
@@ -56,7 +56,7 @@ pub fn each_batch(bytes: &[u8], mut hand: impl FnMut(Vec<Entry>)) -> Result<(), 
     }
 }
 
-fn entries(batch: &Batch<'_>) -> Result<Vec<Entry>, EntryError> {
+pub fn of_batch(batch: &Batch<'_>) -> Result<Vec<Entry>, EntryError> {
     let damaged = EntryError::Damaged {
         base_offset: batch.header.base_offset,
     };

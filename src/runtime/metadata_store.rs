@@ -1,4 +1,4 @@
-//! The files of `__cluster_metadata-0`: opens and replays them, appends, flushes, takes snapshots and removes old ones.
+//! The metadata log of its sole voter: opened and replayed, led, appended to, flushed.
 //!
 //! Plain blocking calls. Whatever is unsure about a damaged log is an error: metadata is not to be guessed.
 
@@ -6,24 +6,21 @@ use crate::config::BrokerConfig;
 use crate::log::How;
 use crate::log::Log;
 use crate::log::LogSettings;
-use crate::log::OpenHow;
 use crate::log::Place;
 use crate::metadata::Image;
 use crate::metadata::MetadataRecord;
 use crate::metadata::MetadataVersion;
 use crate::metadata::Replay;
-use crate::raft::entries::Entry;
-use crate::raft::entries::EntryError;
 use crate::raft::entries::data_batch;
-use crate::raft::entries::each_batch;
 use crate::raft::epoch::VoterSet;
 use crate::raft::epoch::begin_epoch;
 use crate::raft::quorum_state::QuorumState;
-use crate::raft::snapshot::SnapshotBuilder;
 use crate::raft::snapshot::SnapshotHead;
 use crate::raft::snapshot::SnapshotId;
 use crate::raft::snapshot::read_snapshot;
-use crate::record::control::ControlType;
+use crate::runtime::metadata_files::MetadataFiles;
+use crate::runtime::metadata_loading::Cluster;
+use crate::runtime::metadata_loading::Loaded;
 use crate::runtime::snapshots;
 use crate::schema::Message;
 use crate::schema::voters_record::VotersRecord;
@@ -34,47 +31,60 @@ use crate::types::Offset;
 use crate::types::Timestamp;
 use crate::types::Uuid;
 use bytes::Bytes;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 
-pub const TOPIC: &str = "__cluster_metadata";
-/// Bytes read at once while replaying.
-const CHUNK_BYTES: u32 = 4 << 20;
+pub use crate::raft::questions::TOPIC;
 
 /// Why the metadata cannot be opened, in one line.
 #[derive(Debug)]
-pub struct StoreError(String);
+pub struct StoreError {
+    text: String,
+    damage: bool,
+}
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl std::error::Error for StoreError {}
 
 impl StoreError {
+    pub(super) fn new(what: &str, why: impl fmt::Display) -> StoreError {
+        StoreError::of(format!("{what}: {why}"))
+    }
+
+    pub(super) fn of(text: String) -> StoreError {
+        StoreError { text, damage: false }
+    }
+
+    /// The files are not what was written.
+    pub(super) fn damage(what: &str, why: impl fmt::Display) -> StoreError {
+        StoreError {
+            damage: true,
+            ..StoreError::new(what, why)
+        }
+    }
+
     /// What we wrote ourselves cannot be applied.
     pub(super) fn contradiction(error: &dyn fmt::Display) -> StoreError {
-        failed("the metadata contradicts itself", error)
+        StoreError::new("the metadata contradicts itself", error)
+    }
+
+    /// Whether the files are at fault, which somebody else may have whole.
+    pub(super) fn is_damage(&self) -> bool {
+        self.damage
     }
 }
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> StoreError {
-        StoreError(error.to_string())
+        StoreError::of(error.to_string())
     }
-}
-
-fn failed(what: &str, why: impl fmt::Display) -> StoreError {
-    StoreError(format!("{what}: {why}"))
 }
 
 /// How the metadata log is kept.
@@ -103,7 +113,7 @@ impl StoreSettings {
         }
     }
 
-    fn for_log(&self) -> LogSettings {
+    pub(super) fn for_log(&self) -> LogSettings {
         LogSettings {
             delete: false,
             segment_bytes: self.segment_bytes,
@@ -115,15 +125,12 @@ impl StoreSettings {
 }
 
 pub struct MetadataStore {
-    log: Log,
-    folder: PathBuf,
+    files: MetadataFiles,
     node_id: NodeId,
     epoch: LeaderEpoch,
-    settings: StoreSettings,
     /// `None` with kraft.version 0, whose voters are in the configuration.
     voters: Option<VoterSet>,
     voter_directory: Uuid,
-    snapshots: Mutex<BTreeSet<SnapshotId>>,
 }
 
 /// What was found.
@@ -139,40 +146,27 @@ pub struct Opened {
 impl MetadataStore {
     /// Opens the metadata of `log_dir`, a formatted folder, as its sole voter.
     pub fn open(place: Place, settings: StoreSettings, node_id: NodeId, now: Timestamp) -> Result<Opened, StoreError> {
-        let folder = place.folder.clone();
-        std::fs::create_dir_all(&folder)?;
-        let mut loading = Loading {
-            folder: &folder,
-            replay: Replay::default(),
-            voters: None,
-            warnings: Vec::new(),
-        };
-        let snapshots = snapshots::find(&folder)?;
-        let from = loading.snapshots(&snapshots)?;
-        let log = loading.open_log(place, &settings, (&snapshots, from), now)?;
-        loading.log(&log, from)?;
-        let Loading {
-            replay,
-            voters,
+        let static_voters = settings.static_voters.clone();
+        let mut loaded = Loaded::open(place, settings, now)?;
+        loaded.replay_log()?;
+        let Loaded {
+            files,
+            cluster,
             warnings,
             ..
-        } = loading;
-        let voter_directory = check_voters(voters.as_ref(), &settings.static_voters, node_id)?;
+        } = loaded;
+        let Cluster { replay, voters } = cluster;
+        let voter_directory = check_voters(voters.as_ref(), &static_voters, node_id)?;
         let bootstrap = match replay.image().metadata_version() {
             Some(_) => Vec::new(),
-            None => bootstrap_records(&folder)?,
+            None => bootstrap_records(files.folder())?,
         };
-        let remembered = snapshots::read_quorum_state(&folder)?.map_or(0, |state| state.leader_epoch);
-        let epoch = remembered.max(log.latest_epoch().unwrap_or(0)).saturating_add(1);
         let store = MetadataStore {
-            log,
-            folder,
+            epoch: files.greatest_epoch()?.saturating_add(1),
+            files,
             node_id,
-            epoch,
-            settings,
             voters,
             voter_directory,
-            snapshots: Mutex::new(snapshots),
         };
         Ok(Opened {
             store,
@@ -185,9 +179,12 @@ impl MetadataStore {
     /// Takes the leadership of a new epoch: remembered before the log says so.
     pub fn begin_epoch(&self, now: Timestamp) -> Result<(), StoreError> {
         let listed = self.voters.is_none().then(|| vec![self.node_id]);
-        snapshots::write_quorum_state(&self.folder, &QuorumState::led_by(self.node_id, self.epoch, listed))?;
-        let first = (self.log.end_offset() == 0).then_some(self.voters.as_ref()).flatten();
-        let batch = begin_epoch(self.log.end_offset(), self.epoch, self.node_id, first, now);
+        snapshots::write_quorum_state(
+            self.files.folder(),
+            &QuorumState::led_by(self.node_id, self.epoch, listed),
+        )?;
+        let first = (self.log().end_offset() == 0).then_some(self.voters.as_ref()).flatten();
+        let batch = begin_epoch(self.log().end_offset(), self.epoch, self.node_id, first, now);
         self.append_batch(&batch, now).map(|_| ())
     }
 
@@ -199,34 +196,32 @@ impl MetadataStore {
         now: Timestamp,
     ) -> Result<(Offset, usize), StoreError> {
         let values: Vec<Bytes> = records.iter().map(|record| record.encode(level)).collect();
-        let batch = data_batch(self.log.end_offset(), self.epoch, now, values.iter());
+        let batch = data_batch(self.log().end_offset(), self.epoch, now, values.iter());
         self.append_batch(&batch, now).map(|base| (base, batch.len()))
     }
 
     fn append_batch(&self, batch: &Bytes, now: Timestamp) -> Result<Offset, StoreError> {
-        let appended = self.log.append(batch, &How::raft(self.epoch), now);
+        let appended = self.log().append(batch, &How::raft(self.epoch), now);
         appended
             .map(|appended| appended.first_offset)
-            .map_err(|error| failed("cannot write metadata", error.message))
+            .map_err(|error| StoreError::new("cannot write metadata", error.message))
     }
 
     /// Brings everything below `up_to` to the disk.
     pub fn flush(&self, up_to: Offset, now: Timestamp) -> Result<(), StoreError> {
-        self.log
+        self.log()
             .flush(up_to, now)
-            .map_err(|error| failed("cannot flush metadata", error.message))?;
-        self.log.advance_high_watermark(up_to);
+            .map_err(|error| StoreError::new("cannot flush metadata", error.message))?;
+        self.log().advance_high_watermark(up_to);
         Ok(())
     }
 
     pub fn close(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.log
-            .close(now)
-            .map_err(|error| failed("cannot close the metadata log", error.message))
+        self.files.close(now)
     }
 
     pub fn log(&self) -> &Log {
-        &self.log
+        &self.files.log
     }
 
     pub fn epoch(&self) -> LeaderEpoch {
@@ -247,229 +242,27 @@ impl MetadataStore {
     }
 
     pub fn latest_snapshot(&self) -> Option<SnapshotId> {
-        self.snapshots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .last()
-            .copied()
+        self.files.latest_snapshot()
     }
 
     pub fn earliest_snapshot(&self) -> Option<SnapshotId> {
-        self.snapshots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .first()
-            .copied()
+        self.files.earliest_snapshot()
     }
 
-    /// `None` if there is no such snapshot, or none any more.
     pub fn open_snapshot(&self, id: SnapshotId) -> io::Result<Option<File>> {
-        // Held meanwhile, so that nobody removes the file between the look and the opening.
-        let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        match snapshots.contains(&id) {
-            true => File::open(self.folder.join(id.file_name())).map(Some),
-            false => Ok(None),
-        }
+        self.files.open_snapshot(id)
     }
 
-    /// Writes down a committed image, then removes what is not needed any more.
+    /// Writes down a committed image.
     pub fn take_snapshot(&self, image: &Image, last_contained: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        let id = SnapshotId {
-            end_offset: image.offset + 1,
-            epoch: image.epoch,
-        };
-        let level = image.metadata_version().unwrap_or(MetadataVersion::MINIMUM);
-        let head = SnapshotHead {
-            last_contained,
-            voters: self.voters.clone(),
-        };
-        let mut builder = SnapshotBuilder::new(image.epoch, &head, now);
-        image.each_record(|record| builder.push(record.encode(level)));
-        snapshots::write(&self.folder, id, &builder.finish())?;
-        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        Ok(())
+        let voters = self.voters.clone();
+        let head = SnapshotHead { last_contained, voters };
+        self.files.take_snapshot(image, &head, now)
     }
 
-    /// Removes the oldest snapshots, and the log below the oldest that stays, as far as retention wants it. The
-    /// latest snapshot always stays.
+    /// Removes what retention does not want any more.
     pub fn clean(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut removed = 0;
-        while snapshots.len() > 1 {
-            let ids: Vec<SnapshotId> = snapshots.iter().copied().collect();
-            let [oldest, next, ..] = ids[..] else { break };
-            if !self.is_expendable(&ids, oldest, now) {
-                break;
-            }
-            let advanced = self.log.advance_log_start(next.end_offset);
-            advanced.map_err(|error| failed("cannot shorten the metadata log", error.message))?;
-            snapshots::remove(&self.folder, oldest)?;
-            snapshots.remove(&oldest);
-            removed += 1;
-        }
-        drop(snapshots);
-        if removed > 0 {
-            self.log
-                .apply_retention(now)
-                .map_err(|error| failed("cannot shorten the metadata log", error.message))?;
-        }
-        self.log.delete_expired_files(now)?;
-        Ok(removed)
-    }
-
-    fn is_expendable(&self, all: &[SnapshotId], oldest: SnapshotId, now: Timestamp) -> bool {
-        let snapshots: u64 = all.iter().map(|id| snapshots::size(&self.folder, *id)).sum();
-        let bytes = i64::try_from(self.log.size().saturating_add(snapshots)).unwrap_or(i64::MAX);
-        if self.settings.retention_bytes >= 0 && bytes > self.settings.retention_bytes {
-            return true;
-        }
-        let written = snapshots::read(&self.folder, oldest).ok();
-        let written = written.and_then(|bytes| read_snapshot(&bytes, |_| {}).ok());
-        let written = written.map(|head| head.last_contained).filter(|at| *at > 0);
-        self.settings.retention_ms >= 0 && written.is_some_and(|at| now - at > self.settings.retention_ms)
-    }
-}
-
-/// What the folder's files tell, file by file.
-struct Loading<'a> {
-    folder: &'a Path,
-    replay: Replay,
-    voters: Option<VoterSet>,
-    warnings: Vec<String>,
-}
-
-impl Loading<'_> {
-    /// Takes in the latest snapshot that can be read; returns where the log goes on.
-    fn snapshots(&mut self, ids: &BTreeSet<SnapshotId>) -> Result<Offset, StoreError> {
-        for id in ids.iter().rev() {
-            match self.snapshot(*id) {
-                Ok(()) => return Ok(id.end_offset),
-                Err(error) => {
-                    self.warnings
-                        .push(format!("Snapshot {} cannot be read: {error}.", id.file_name()));
-                    self.replay = Replay::default();
-                }
-            }
-        }
-        Ok(0)
-    }
-
-    fn snapshot(&mut self, id: SnapshotId) -> Result<(), StoreError> {
-        let bytes = snapshots::read(self.folder, id)?;
-        let mut wrong = None;
-        let head = read_snapshot(&bytes, |value| {
-            let record = MetadataRecord::decode(value).map_err(|error| StoreError(error.to_string()));
-            let applied = record.and_then(|record| {
-                let applied = self.replay.apply(id.end_offset - 1, id.epoch, &record);
-                applied.map_err(|error| StoreError(error.to_string()))
-            });
-            wrong = wrong.take().or(applied.err());
-        });
-        let head = head.map_err(|error| StoreError(error.to_string()))?;
-        if let Some(error) = wrong {
-            return Err(error);
-        }
-        self.voters = head.voters;
-        self.replay.passed(id.end_offset - 1, id.epoch);
-        self.replay.publish();
-        Ok(())
-    }
-
-    fn open_log(
-        &mut self,
-        place: Place,
-        settings: &StoreSettings,
-        (snapshots, from): (&BTreeSet<SnapshotId>, Offset),
-        now: Timestamp,
-    ) -> Result<Log, StoreError> {
-        let how = OpenHow {
-            clean: false,
-            recovery_point: from,
-            log_start: snapshots.first().map_or(0, |oldest| oldest.end_offset),
-            high_watermark: from,
-            now,
-        };
-        let (log, report) = Log::open(place, Arc::new(settings.for_log()), &how)?;
-        // A folder fresh from formatting has none of the log's own files.
-        if log.end_offset() > 0 {
-            self.warnings.extend(report.warnings);
-        }
-        if let Some(damaged) = report.damaged.iter().find(|damaged| damaged.next_offset > from) {
-            let file = damaged.file.display();
-            return Err(failed(
-                "the metadata log is damaged",
-                format!("{file} at byte {}", damaged.from),
-            ));
-        }
-        if log.end_offset() < from {
-            // The snapshot came whole before the log did, as a follower gets them.
-            let begun = log.truncate_fully_and_start_at(from, now);
-            begun.map_err(|error| failed("cannot begin the metadata log", error.message))?;
-        }
-        if log.log_start() > from {
-            let start = log.log_start();
-            return Err(failed(
-                "metadata is missing",
-                format!("the log begins at {start}, after the last snapshot"),
-            ));
-        }
-        Ok(log)
-    }
-
-    fn log(&mut self, log: &Log, from: Offset) -> Result<(), StoreError> {
-        let end = log.end_offset();
-        let mut next = from;
-        while next < end {
-            let slice = log.read(next, CHUNK_BYTES, true, end);
-            let slice = slice.map_err(|error| failed("the metadata log cannot be read", format!("{error:?}")))?;
-            let before = next;
-            let mut wrong = None;
-            let walked = each_batch(&slice.bytes()?, |entries| {
-                for entry in entries.into_iter().filter(|entry| entry.offset >= before) {
-                    next = entry.offset + 1;
-                    wrong = wrong.take().or(self.entry(entry).err());
-                }
-            });
-            if let Some(error) = wrong {
-                return Err(error);
-            }
-            match walked {
-                // The last batch of a chunk may be cut short: the next chunk begins with it.
-                Ok(()) | Err(EntryError::Torn { .. }) if next > before => {}
-                other => {
-                    return Err(failed(
-                        "the metadata log is damaged",
-                        format!("{other:?} at offset {next}"),
-                    ));
-                }
-            }
-        }
-        self.replay.publish();
-        Ok(())
-    }
-
-    fn entry(&mut self, entry: Entry) -> Result<(), StoreError> {
-        let at = |error: &dyn fmt::Display| {
-            failed(
-                "the metadata log contradicts itself",
-                format!("{error} at {}", entry.offset),
-            )
-        };
-        match entry.control {
-            None => {
-                let record = MetadataRecord::decode(entry.value).map_err(|error| at(&error))?;
-                self.replay
-                    .apply(entry.offset, entry.epoch, &record)
-                    .map_err(|error| at(&error))
-            }
-            Some(kind) => {
-                if kind == Some(ControlType::KraftVoters) {
-                    self.voters = Some(VoterSet(entry.value));
-                }
-                self.replay.passed(entry.offset, entry.epoch);
-                Ok(())
-            }
-        }
+        self.files.clean(now)
     }
 }
 
@@ -479,7 +272,8 @@ fn check_voters(voters: Option<&VoterSet>, configured: &[NodeId], node_id: NodeI
         None => (configured.to_vec(), Uuid::ZERO),
         Some(VoterSet(bytes)) => {
             let record = VotersRecord::decode(&mut Reader::new(bytes.clone()), 0);
-            let record = record.map_err(|error| failed("the voters of the metadata log cannot be read", error))?;
+            let record =
+                record.map_err(|error| StoreError::new("the voters of the metadata log cannot be read", error))?;
             let ids = record.voters.iter().map(|voter| voter.voter_id).collect();
             (
                 ids,
@@ -494,7 +288,7 @@ fn check_voters(voters: Option<&VoterSet>, configured: &[NodeId], node_id: NodeI
         return Ok(directory);
     }
     let listed: Vec<String> = ids.iter().map(|id| id.to_string()).collect();
-    Err(StoreError(match ids.is_empty() {
+    Err(StoreError::of(match ids.is_empty() {
         true => "the metadata log has no voters: format the folder with --standalone".to_owned(),
         false => {
             let listed = listed.join(", ");
@@ -515,8 +309,8 @@ fn bootstrap_records(folder: &Path) -> Result<Vec<MetadataRecord>, StoreError> {
     });
     match (head, wrong) {
         (Ok(_), None) => Ok(records),
-        (Err(error), _) => Err(failed("bootstrap.checkpoint cannot be read", error)),
-        (_, Some(error)) => Err(failed("bootstrap.checkpoint cannot be read", error)),
+        (Err(error), _) => Err(StoreError::new("bootstrap.checkpoint cannot be read", error)),
+        (_, Some(error)) => Err(StoreError::new("bootstrap.checkpoint cannot be read", error)),
     }
 }
 
@@ -528,6 +322,7 @@ mod tests {
     use crate::schema::topic_record::TopicRecord;
     use std::fs::OpenOptions;
     use std::io::Write;
+    use std::path::PathBuf;
 
     const NOW: Timestamp = 1_000;
 
@@ -657,7 +452,7 @@ mod tests {
     fn old_snapshots_and_the_log_below_them_go_and_what_is_left_is_the_whole_cluster() {
         let folder = Folder::formatted();
         let (mut store, mut replay) = led(&folder);
-        store.settings.retention_bytes = 0;
+        store.files.settings.retention_bytes = 0;
         for number in 1..=3 {
             write(&store, &mut replay, topic(number));
             store.log().roll(NOW).unwrap();

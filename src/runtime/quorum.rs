@@ -429,6 +429,10 @@ impl MetadataLog for QuorumHandle {
         }
     }
 
+    fn kraft_version(&self) -> i16 {
+        self.0.store.kraft_version()
+    }
+
     fn high_watermark(&self) -> watch::Receiver<Offset> {
         self.0.high_watermark.subscribe()
     }

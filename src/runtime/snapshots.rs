@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io;
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
 
 const QUORUM_STATE: &str = "quorum-state";
 pub const BOOTSTRAP: &str = "bootstrap.checkpoint";
@@ -54,24 +55,75 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-/// Snapshots are read-only from the moment they have their name.
 pub fn write(folder: &Path, id: SnapshotId, bytes: &[u8]) -> io::Result<()> {
-    let part = folder.join(format!("{}.part", id.file_name()));
-    crash_point::reached();
-    let mut file = File::create(&part)?;
-    crash_point::reached_before_writing(|| (&file).write_all(half(bytes)));
-    file.write_all(bytes)?;
-    let mut permissions = file.metadata()?.permissions();
-    #[cfg(unix)]
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o400);
-    #[cfg(not(unix))]
-    permissions.set_readonly(true);
-    file.set_permissions(permissions)?;
-    crash_point::reached();
-    file.sync_all()?;
-    crash_point::reached();
-    fs::rename(&part, folder.join(id.file_name()))?;
-    sync(folder)
+    let mut part = Part::begin(folder, id)?;
+    part.extend(bytes)?;
+    part.finish(folder)
+}
+
+/// A snapshot that is still without its end, under another name.
+pub struct Part {
+    pub id: SnapshotId,
+    file: File,
+    path: PathBuf,
+    length: i64,
+}
+
+impl Part {
+    pub fn begin(folder: &Path, id: SnapshotId) -> io::Result<Part> {
+        let path = folder.join(format!("{}.part", id.file_name()));
+        crash_point::reached();
+        let file = File::create(&path)?;
+        let length = 0;
+        Ok(Part { id, file, path, length })
+    }
+
+    pub fn length(&self) -> i64 {
+        self.length
+    }
+
+    pub fn extend(&mut self, bytes: &[u8]) -> io::Result<()> {
+        crash_point::reached_before_writing(|| (&self.file).write_all(half(bytes)));
+        self.file.write_all(bytes)?;
+        self.length += bytes.len() as i64;
+        Ok(())
+    }
+
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        read_file(&self.path)
+    }
+
+    /// Snapshots are read-only from the moment they have their name.
+    pub fn finish(self, folder: &Path) -> io::Result<()> {
+        let mut permissions = self.file.metadata()?.permissions();
+        #[cfg(unix)]
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o400);
+        #[cfg(not(unix))]
+        permissions.set_readonly(true);
+        self.file.set_permissions(permissions)?;
+        crash_point::reached();
+        self.file.sync_all()?;
+        crash_point::reached();
+        fs::rename(&self.path, folder.join(self.id.file_name()))?;
+        sync(folder)
+    }
+
+    pub fn drop_file(self) -> io::Result<()> {
+        crash_point::reached();
+        fs::remove_file(&self.path)
+    }
+}
+
+/// Removes everything that the log's own leader can give again; what this node has promised stays.
+pub fn throw_away_log(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() != QUORUM_STATE && entry.file_type()?.is_file() {
+            crash_point::reached();
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 pub fn remove(folder: &Path, id: SnapshotId) -> io::Result<()> {

@@ -1,0 +1,261 @@
+//! A broker's copy of the metadata log against Apache Kafka's own controller and broker.
+//!
+//! Takes a minute and a JVM, so it runs only when asked: `KAFKA=compat/kafka cargo test --test observer`.
+
+use ottla::clock::SystemClock;
+use ottla::config::BrokerConfig;
+use ottla::config::voters::Address;
+use ottla::log::Place;
+use ottla::metadata::Changes;
+use ottla::metadata::Image;
+use ottla::peers::connection::Connection;
+use ottla::runtime::metadata_log::MetadataLog;
+use ottla::runtime::observer::ImageListener;
+use ottla::runtime::observer::Observer;
+use ottla::runtime::observer::Published;
+use ottla::runtime::remote_log::RemoteHandle;
+use ottla::runtime::remote_log::RemoteLog;
+use ottla::runtime::remote_log::RemoteSettings;
+use ottla::schema::create_topics_request::CreatableTopic;
+use ottla::schema::create_topics_request::CreateTopicsRequest;
+use ottla::schema::create_topics_response::CreateTopicsResponse;
+use ottla::types::Uuid;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+const PORT: i32 = 29_092;
+const CONTROLLER_PORT: i32 = PORT + 1;
+const DIRECTORY: Uuid = Uuid([0x42; 16]);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Nobody;
+
+impl ImageListener for Nobody {
+    fn on_change(&self, _: &Arc<Image>, _: &Changes) {}
+}
+
+/// Kafka's nodes in a folder; they end with it.
+struct Kafka {
+    tool: PathBuf,
+    folder: PathBuf,
+}
+
+impl Kafka {
+    fn run(&self, arguments: &[&str]) -> String {
+        let done = Command::new(&self.tool).args(arguments).output().unwrap();
+        let (out, error) = (
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr),
+        );
+        assert!(done.status.success(), "{arguments:?}: {out} {error}");
+        out.into_owned()
+    }
+
+    fn broker(&self, verb: &str, more: &[&str]) {
+        let cluster = self.folder.join("kafka");
+        let mut arguments = vec!["broker", verb, cluster.to_str().unwrap()];
+        arguments.extend(more);
+        // Whoever stays in the background keeps the pipe open, so nothing is read from it.
+        let done = Command::new(&self.tool)
+            .args(arguments)
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(done.unwrap().success(), "{verb}");
+    }
+
+    fn node(&self) -> PathBuf {
+        self.folder.join("kafka/node-1")
+    }
+
+    fn cluster_id(&self) -> String {
+        let meta = std::fs::read_to_string(self.node().join("data/meta.properties")).unwrap();
+        let id = meta.lines().find_map(|line| line.strip_prefix("cluster.id="));
+        id.unwrap().to_owned()
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        let cluster = self.folder.join("kafka");
+        let _ = Command::new(&self.tool)
+            .args(["broker", "stop", cluster.to_str().unwrap()])
+            .status();
+    }
+}
+
+struct Following {
+    log: RemoteLog,
+    published: Arc<Published>,
+}
+
+impl Following {
+    fn start(folder: &Path, cluster_id: &str, more: &[(&str, &str)]) -> Following {
+        let server = format!("127.0.0.1:{CONTROLLER_PORT}");
+        let own = [
+            ("node.id", "7"),
+            ("process.roles", "broker"),
+            ("controller.listener.names", "CONTROLLER"),
+            ("listeners", "PLAINTEXT://127.0.0.1:29097"),
+            ("controller.quorum.bootstrap.servers", server.as_str()),
+        ];
+        let all = own.iter().chain(more);
+        let all = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = BrokerConfig::from_properties(&all.collect()).unwrap();
+        let settings = RemoteSettings::new(&config, cluster_id, DIRECTORY);
+        let place = Place::alone(folder.join("__cluster_metadata-0"), "__cluster_metadata", 0, Uuid::ONE);
+        let log = RemoteLog::start(place, settings, Arc::new(SystemClock)).unwrap();
+        let published = Arc::new(Published::default());
+        let observer = Observer::new(Arc::new(log.handle()));
+        tokio::spawn(observer.run(Arc::new(Nobody), published.clone()));
+        Following { log, published }
+    }
+
+    fn handle(&self) -> RemoteHandle {
+        self.log.handle()
+    }
+
+    async fn sees_topic(&self, name: &str) {
+        let seen = self.published.wait_until(|image| image.topic_id(name));
+        within(seen).await.expect("the log goes on");
+    }
+}
+
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("in time")
+}
+
+async fn create(names: &[String]) {
+    let address = Address {
+        host: "127.0.0.1".into(),
+        port: PORT,
+    };
+    let mut connection = Connection::open(&address, "test", PATIENCE).await.unwrap();
+    let topics = names.iter().map(|name| CreatableTopic {
+        name: name.as_str().into(),
+        num_partitions: 2,
+        replication_factor: 1,
+        ..Default::default()
+    });
+    let request = CreateTopicsRequest {
+        topics: topics.collect(),
+        timeout_ms: 10_000,
+        ..Default::default()
+    };
+    let answer: CreateTopicsResponse = connection.call(&request, 7, PATIENCE).await.unwrap();
+    assert!(answer.topics.iter().all(|topic| topic.error_code == 0), "{answer:?}");
+}
+
+/// Everything but how far the log is, which goes on by itself.
+fn same(one: &Image, other: &Image) -> bool {
+    let mut other = other.clone();
+    (other.offset, other.epoch) = (one.offset, one.epoch);
+    *one == other
+}
+
+fn snapshots(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.join("__cluster_metadata-0")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(".checkpoint")).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_follows_kafkas_controller() {
+    let Some(tool) = std::env::var_os("KAFKA") else {
+        return;
+    };
+    let folder = std::env::temp_dir().join(format!("ottla-observer-{}", std::process::id()));
+    let (a, b) = (folder.join("a"), folder.join("b"));
+    for path in [&a, &b] {
+        std::fs::create_dir_all(path).unwrap();
+    }
+    let tool = std::fs::canonicalize(tool).unwrap();
+    let kafka = Kafka { tool, folder };
+    kafka.broker("start", &["--port", &PORT.to_string()]);
+    let cluster_id = kafka.cluster_id();
+
+    println!("from the log, then live");
+    let often = [("metadata.log.max.record.bytes.between.snapshots", "2000")];
+    let following = Following::start(&a, &cluster_id, &often);
+    let first = within(following.handle().first_high_watermark()).await.unwrap();
+    assert!(within(following.published.wait_for(first - 1)).await);
+    assert!(following.published.image().broker(1).is_some());
+    assert_eq!(following.handle().kraft_version(), 1);
+    assert_eq!(snapshots(&a), Vec::<String>::new(), "Kafka had none to give");
+    create(&["live".into()]).await;
+    following.sees_topic("live").await;
+    let leader = following.handle().leader().borrow().clone().unwrap();
+    assert_eq!((leader.id, leader.address.port), (1, CONTROLLER_PORT));
+
+    println!("over a restart of the controller");
+    kafka.broker("stop", &[]);
+    let properties = kafka.node().join("server.properties");
+    let mut text = std::fs::read_to_string(&properties).unwrap();
+    text.push_str("metadata.log.max.record.bytes.between.snapshots=1000\n");
+    std::fs::write(&properties, text).unwrap();
+    kafka.broker("start", &[]);
+    let names: Vec<_> = (0..40).map(|number| format!("topic-{number}")).collect();
+    create(&names).await;
+    following.sees_topic("topic-39").await;
+    let later = following.handle().leader().borrow().clone().unwrap();
+    assert!(later.epoch > leader.epoch, "{later:?}");
+
+    println!("from a snapshot, in small parts");
+    let small = [("controller.quorum.fetch.snapshot.max.bytes", "512")];
+    let second = Following::start(&b, &cluster_id, &small);
+    let first = within(second.handle().first_high_watermark()).await.unwrap();
+    assert!(within(second.published.wait_for(first - 1)).await);
+    second.sees_topic("topic-39").await;
+    assert_eq!(snapshots(&b).len(), 1, "what Kafka gave");
+    assert!(same(&following.published.image(), &second.published.image()));
+    assert!(!snapshots(&a).is_empty(), "its own");
+
+    println!("once more on the same folder");
+    let before = following.published.image();
+    following.log.stop().await.unwrap();
+    let following = Following::start(&a, &cluster_id, &often);
+    let first = within(following.handle().first_high_watermark()).await.unwrap();
+    assert!(within(following.published.wait_for(first - 1)).await);
+    assert!(same(&before, &following.published.image()));
+    create(&["after".into()]).await;
+    following.sees_topic("after").await;
+    second.sees_topic("after").await;
+    following.log.stop().await.unwrap();
+    second.log.stop().await.unwrap();
+
+    println!("Kafka reads what was written");
+    for path in [&a, &b] {
+        let metadata = path.join("__cluster_metadata-0");
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&metadata).unwrap() {
+            let path = entry.unwrap().path();
+            if path
+                .extension()
+                .is_some_and(|kind| kind == "log" || kind == "checkpoint")
+            {
+                files.push(path.to_str().unwrap().to_owned());
+            }
+        }
+        let dumped = kafka.run(&[
+            "cmd",
+            "dump-log",
+            "--cluster-metadata-decoder",
+            "--files",
+            &files.join(","),
+        ]);
+        assert!(dumped.contains("\"name\":\"after\"") && dumped.contains("SnapshotFooter"));
+        println!(
+            "{}: {files:?}",
+            std::fs::read_to_string(metadata.join("quorum-state")).unwrap()
+        );
+    }
+    if std::env::var_os("KEEP").is_none() {
+        let folder = kafka.folder.clone();
+        drop(kafka);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
