@@ -57,7 +57,7 @@ pub struct Peer {
 
 impl Peer {
     /// Who comes by a listener that asks nobody for his name.
-    pub fn nobody() -> Principal {
+    pub fn anonymous() -> Principal {
         Principal::anonymous()
     }
 }

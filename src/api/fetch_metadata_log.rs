@@ -116,7 +116,6 @@ fn encode(cx: &Context, quorum: &QuorumHandle, served: Result<Served, ErrorCode>
         },
         high_watermark: -1,
         log_start_offset: quorum.log_start(),
-        aborted_transactions: None,
         records: Some(Records::default()),
         ..PartitionData::default()
     };

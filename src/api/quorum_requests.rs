@@ -77,5 +77,5 @@ pub fn check_leader_claim(quorum: &QuorumHandle, leader: NodeId, epoch: LeaderEp
 /// The answers to brokers have a number only; what it means is told here.
 pub fn note_refusal(what: &str, broker: NodeId, refusal: &Refusal) {
     let message = refusal.message.as_deref().unwrap_or_default();
-    tracing::info!("Refused {what} of broker {broker}: {:?} {message}", refusal.code);
+    tracing::warn!("Refused {what} of broker {broker}: {:?} {message}", refusal.code);
 }

@@ -367,23 +367,25 @@ impl Controller {
         }
     }
 
-    /// Fences one broker that has been silent for a whole session; `true` while there may be more.
-    pub fn fence_one_silent(&self, now: Timestamp) -> Outcome<bool> {
+    /// Fences one broker that has been silent for a whole session; there may be more. Names it, and tells whether it
+    /// was serving: one that left in order is silent, too.
+    pub fn fence_one_silent(&self, now: Timestamp) -> Outcome<Option<(NodeId, bool)>> {
         let Some((id, epoch)) = self
             .heartbeats
             .expired(now, i64::from(self.config().broker_session_timeout_ms()))
         else {
-            return Outcome::reply(false);
+            return Outcome::reply(None);
         };
         let known = self
             .image()
             .broker(id)
             .filter(|broker| broker.epoch == epoch && !broker.fenced);
+        let served = known.is_some();
         let records = known.map(|broker| self.broker_fenced(broker)).unwrap_or_default();
         Outcome {
             records,
             notes: vec![Note::Silent { broker: id, epoch }],
-            reply: true,
+            reply: Some((id, served)),
         }
     }
 
@@ -568,11 +570,18 @@ mod tests {
         let topic = world.assigned_topic("a", &[&[0, 1]]);
         world.now = 9_000;
         world.beat(1, false, false);
-        assert!(!world.run(|controller, moment| controller.fence_one_silent(moment.now)));
+        assert_eq!(
+            world.run(|controller, moment| controller.fence_one_silent(moment.now)),
+            None
+        );
         world.now = 9_001;
         assert_eq!(world.controller.next_session_end(), Some(9_001));
-        assert!(world.run(|controller, moment| controller.fence_one_silent(moment.now)));
-        assert!(!world.run(|controller, moment| controller.fence_one_silent(moment.now)));
+        let fenced = world.run(|controller, moment| controller.fence_one_silent(moment.now));
+        assert_eq!(fenced, Some((0, true)));
+        assert_eq!(
+            world.run(|controller, moment| controller.fence_one_silent(moment.now)),
+            None
+        );
         assert!(world.image().broker(0).unwrap().fenced);
         let after = partition(&world, topic);
         assert_eq!((after.leader, after.leader_epoch, &after.isr[..]), (1, 1, &[1][..]));

@@ -234,3 +234,119 @@ fn end_of_epoch(store: &MetadataStore, epoch: LeaderEpoch) -> (LeaderEpoch, Offs
         _ => (known, end_offset),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::controller::Controller;
+    use crate::controller::Moment;
+    use crate::controller::Outcome;
+    use crate::log::Place;
+    use crate::runtime::metadata_store::MetadataStore;
+    use crate::runtime::metadata_store::StoreSettings;
+    use crate::runtime::metadata_store::TOPIC;
+    use crate::runtime::quorum::Quorum;
+    use crate::runtime::testing::Folder;
+    use crate::runtime::testing::config;
+    use crate::runtime::testing::identity;
+    use crate::schema::no_op_record::NoOpRecord;
+
+    fn no_op(_: &Controller, _: &mut Moment<'_>) -> Outcome<()> {
+        Outcome::of(vec![NoOpRecord::default().into()], ())
+    }
+
+    /// A quorum that keeps nothing of its log below its latest snapshot.
+    fn start(folder: &Folder) -> Quorum {
+        let keeping_nothing = StoreSettings {
+            retention_bytes: 0,
+            ..StoreSettings::new(&config(&[]))
+        };
+        let place = Place::alone(folder.metadata(), TOPIC, 0, Uuid::ONE);
+        let opened = MetadataStore::open(place, keeping_nothing, 1, 1_000).unwrap();
+        let quiet = config(&[("metadata.max.idle.interval.ms", "0")]);
+        Quorum::start(opened, identity(), &quiet, Arc::new(ManualClock::at(1_000))).unwrap()
+    }
+
+    fn fetch(handle: &QuorumHandle, offset: Offset, last_epoch: LeaderEpoch) -> Served {
+        let fetch = FollowerFetch {
+            replica_id: 2,
+            directory: Uuid::ZERO,
+            leader_epoch: handle.status().leader_epoch,
+            offset,
+            last_epoch,
+            max_bytes: 1 << 20,
+        };
+        handle.serve_fetch(&fetch).unwrap()
+    }
+
+    /// What a follower is to do, in few words.
+    fn told(served: &Served) -> (&'static str, LeaderEpoch, Offset) {
+        match served.next {
+            Next::Append(None) => ("nothing", 0, 0),
+            Next::Append(Some(_)) => ("append", 0, 0),
+            Next::Truncate { epoch, end_offset } => ("truncate", epoch, end_offset),
+            Next::Load { end_offset, epoch } => ("load", epoch, end_offset),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_follower_appends_truncates_or_loads_by_where_its_log_ends() {
+        let folder = Folder::formatted();
+        let first = start(&folder);
+        first.handle().submit(no_op).await.unwrap();
+        let first_end = first.handle().status().log_end;
+        first.stop().await.unwrap();
+        let second = start(&folder);
+        let handle = second.handle();
+        handle.submit(no_op).await.unwrap();
+        handle.0.take_snapshot();
+        let snapshot = handle.0.store.latest_snapshot().unwrap();
+        for _ in 0..2 {
+            handle.submit(no_op).await.unwrap();
+        }
+        let end = handle.status().high_watermark;
+        for (case, offset, epoch, expected) in [
+            ("nothing in hand", 0, 0, ("load", 2, snapshot.end_offset)),
+            ("the end of the first epoch", first_end, 1, ("append", 0, 0)),
+            (
+                "too much of the first epoch",
+                first_end + 1,
+                1,
+                ("truncate", 1, first_end),
+            ),
+            ("at the end", end, 2, ("nothing", 0, 0)),
+            ("behind the end", end + 1, 2, ("truncate", 2, end)),
+        ] {
+            assert_eq!(told(&fetch(&handle, offset, epoch)), expected, "{case}");
+        }
+
+        assert_eq!(handle.0.store.clean(2_000).unwrap(), 1, "what formatting left goes");
+        let log_start = fetch(&handle, end, 2).log_start;
+        assert_eq!(log_start, snapshot.end_offset);
+        for (case, offset, epoch, expected) in [
+            ("before the log", log_start - 1, 1, ("load", 2, log_start)),
+            ("where it begins", log_start, 2, ("append", 0, 0)),
+            (
+                "where it begins, with another past",
+                log_start,
+                1,
+                ("load", 2, log_start),
+            ),
+            ("in it, with another past", log_start + 1, 1, ("load", 2, log_start)),
+        ] {
+            assert_eq!(told(&fetch(&handle, offset, epoch)), expected, "{case}");
+        }
+        second.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_quorum_that_stopped_answers_nobody() {
+        let folder = Folder::formatted();
+        let quorum = start(&folder);
+        let handle = quorum.handle();
+        quorum.stop().await.unwrap();
+        handle.failed().await;
+        assert_eq!(handle.check_epoch(1), Err(ErrorCode::BrokerNotAvailable));
+    }
+}

@@ -131,7 +131,7 @@ pub fn config(given: &[(&str, &str)]) -> BrokerConfig {
     BrokerConfig::from_properties(&all.collect()).unwrap()
 }
 
-fn identity() -> Identity {
+pub fn identity() -> Identity {
     let range = |min, max| VersionRange { min, max };
     Identity {
         cluster_id: "cluster".into(),
