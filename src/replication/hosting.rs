@@ -37,7 +37,6 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use tokio::sync::Notify;
-use tokio::sync::watch;
 use tracing::error;
 use tracing::warn;
 
@@ -52,8 +51,6 @@ pub struct Hosting {
     pub replicas: Arc<Replicas>,
     /// Told when logs are planned that somebody should make in the background.
     pub planned: Notify,
-    /// Changes whenever they have been made.
-    pub made: watch::Sender<()>,
     placed: Arc<Placements>,
 }
 
@@ -154,7 +151,6 @@ impl Hosting {
             dirs,
             replicas: Arc::new(Replicas::new(Box::new(move |plan| maker.make(plan)))),
             planned: Notify::new(),
-            made: watch::Sender::new(()),
             placed,
         }
     }
