@@ -1,6 +1,7 @@
 //! A broker's copy of the metadata log against Apache Kafka's own controller and broker.
 //!
-//! Takes a minute and a JVM, so it runs only when asked: `KAFKA=compat/kafka cargo test --test observer`.
+//! Takes a minute and JVMs, so it runs only when asked: `KAFKA=compat/kafka cargo test --test observer --
+//! --test-threads 1`; with `KEEP=1` the folders stay.
 
 use ottla::clock::SystemClock;
 use ottla::config::BrokerConfig;
@@ -45,8 +46,29 @@ struct Kafka {
 }
 
 impl Kafka {
+    /// As many combined nodes; `None` unless somebody asked for this test.
+    fn start(name: &str, nodes: usize) -> Option<Kafka> {
+        let tool = std::fs::canonicalize(std::env::var_os("KAFKA")?).unwrap();
+        let folder = std::env::temp_dir().join(format!("ottla-observer-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let kafka = Kafka { tool, folder };
+        kafka.broker("start", &["--port", &PORT.to_string(), "--nodes", &nodes.to_string()]);
+        Some(kafka)
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    }
+
     fn run(&self, arguments: &[&str]) -> String {
-        let done = Command::new(&self.tool).args(arguments).output().unwrap();
+        // The nodes may be of another release, the tools are the latest.
+        let tool = Command::new(&self.tool)
+            .args(arguments)
+            .env_remove("KAFKA_VERSION")
+            .output();
+        let done = tool.unwrap();
         let (out, error) = (
             String::from_utf8_lossy(&done.stdout),
             String::from_utf8_lossy(&done.stderr),
@@ -65,6 +87,12 @@ impl Kafka {
             .stdout(std::process::Stdio::null())
             .status();
         assert!(done.unwrap().success(), "{verb}");
+    }
+
+    fn kill(&self, node: i32) {
+        let pid = std::fs::read_to_string(self.folder.join(format!("kafka/node-{node}/pid"))).unwrap();
+        let killed = Command::new("kill").args(["-9", pid.trim()]).status();
+        assert!(killed.unwrap().success());
     }
 
     fn node(&self) -> PathBuf {
@@ -126,6 +154,9 @@ impl Drop for Kafka {
         let _ = Command::new(&self.tool)
             .args(["broker", "stop", cluster.to_str().unwrap()])
             .status();
+        if std::env::var_os("KEEP").is_none() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
@@ -208,17 +239,8 @@ fn snapshots(folder: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_follows_kafkas_controller() {
-    let Some(tool) = std::env::var_os("KAFKA") else {
-        return;
-    };
-    let folder = std::env::temp_dir().join(format!("ottla-observer-{}", std::process::id()));
-    let (a, b) = (folder.join("a"), folder.join("b"));
-    for path in [&a, &b] {
-        std::fs::create_dir_all(path).unwrap();
-    }
-    let tool = std::fs::canonicalize(tool).unwrap();
-    let kafka = Kafka { tool, folder };
-    kafka.broker("start", &["--port", &PORT.to_string()]);
+    let Some(kafka) = Kafka::start("one", 1) else { return };
+    let (a, b) = (kafka.folder("a"), kafka.folder("b"));
     let cluster_id = kafka.cluster_id();
 
     println!("from the log, then live");
@@ -233,6 +255,21 @@ async fn a_broker_follows_kafkas_controller() {
     following.sees_topic("live").await;
     let leader = following.handle().leader().borrow().clone().unwrap();
     assert_eq!((leader.id, leader.address.port), (1, CONTROLLER_PORT));
+
+    let controller = format!("127.0.0.1:{CONTROLLER_PORT}");
+    let describe = [
+        "cmd",
+        "metadata-quorum",
+        "--bootstrap-controller",
+        &controller,
+        "describe",
+        "--replication",
+    ];
+    let described = kafka.run(&describe);
+    let observers = described.lines().filter(|line| line.contains("Observer"));
+    let own =
+        observers.filter(|line| line.starts_with(&format!("{OBSERVER_ID}")) && line.contains(&DIRECTORY.to_string()));
+    assert_eq!(own.count(), 1, "{described}");
 
     println!("over a restart of the controller");
     kafka.broker("stop", &[]);
@@ -315,9 +352,31 @@ async fn a_broker_follows_kafkas_controller() {
             std::fs::read_to_string(metadata.join("quorum-state")).unwrap()
         );
     }
-    if std::env::var_os("KEEP").is_none() {
-        let folder = kafka.folder.clone();
-        drop(kafka);
-        std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_goes_with_the_leader_of_several_controllers() {
+    let Some(kafka) = Kafka::start("three", 3) else { return };
+    let cluster_id = kafka.cluster_id();
+    // One is not in the configuration: it is found through the others.
+    let servers = format!("127.0.0.1:{},127.0.0.1:{}", PORT + 5, PORT + 4);
+    let known = [("controller.quorum.bootstrap.servers", servers.as_str())];
+    let following = Following::start(&kafka.folder("a"), &cluster_id, &known);
+    within(following.handle().first_high_watermark()).await.unwrap();
+    let mut leader = following.handle().leader();
+    for number in 0..2 {
+        let before = leader.borrow().clone().unwrap();
+        println!("{before:?} is killed");
+        kafka.kill(before.id);
+        let moved = leader.wait_for(|now| {
+            now.as_ref()
+                .is_some_and(|now| now.id != before.id && now.epoch > before.epoch)
+        });
+        drop(within(moved).await.unwrap());
+        kafka.broker("start", &[]);
+        let name = format!("topic-{number}");
+        create(std::slice::from_ref(&name)).await;
+        following.sees_topic(&name).await;
     }
+    following.log.stop().await.unwrap();
 }

@@ -84,6 +84,7 @@ impl RemoteSettings {
 struct Shared {
     store: Arc<ObserverStore>,
     high_watermark: watch::Receiver<Offset>,
+    first_told: watch::Receiver<Option<Offset>>,
     leader: watch::Receiver<Option<Leader>>,
     failure: watch::Receiver<Option<Arc<StoreError>>>,
 }
@@ -103,12 +104,12 @@ impl RemoteHandle {
         self.0.store.kraft_version()
     }
 
-    /// The first end of what is committed that a leader told: an image that reaches it is not an old one. `None` if the
-    /// log ends before.
+    /// The end of what was committed when a leader first told it, which may still have to be fetched: an image that
+    /// reaches it is not an old one. `None` if the log ends before.
     pub async fn first_high_watermark(&self) -> Option<Offset> {
-        let mut high_watermark = self.0.high_watermark.clone();
-        let known = high_watermark.wait_for(|offset| *offset >= 0).await;
-        known.ok().map(|offset| *offset)
+        let mut told = self.0.first_told.clone();
+        let known = told.wait_for(Option::is_some).await;
+        known.ok().and_then(|offset| *offset)
     }
 
     /// Resolves with the reason if the log ends by itself, else never.
@@ -159,11 +160,13 @@ impl RemoteLog {
         let store = Arc::new(store);
         let client_id = format!("raft-client-{}", rules.asker.node_id);
         let high_watermark = watch::Sender::new(-1);
+        let first_told = watch::Sender::new(None);
         let leader = watch::Sender::new(None);
         let failure = watch::Sender::new(None);
         let handle = RemoteHandle(Arc::new(Shared {
             store: store.clone(),
             high_watermark: high_watermark.subscribe(),
+            first_told: first_told.subscribe(),
             leader: leader.subscribe(),
             failure: failure.subscribe(),
         }));
@@ -174,6 +177,7 @@ impl RemoteLog {
             clock: clock.clone(),
             began: Instant::now(),
             high_watermark,
+            first_told,
             leader,
             complaints: HashSet::new(),
             upkeep: None,
@@ -223,6 +227,7 @@ struct Following {
     clock: SharedClock,
     began: Instant,
     high_watermark: watch::Sender<Offset>,
+    first_told: watch::Sender<Option<Offset>>,
     leader: watch::Sender<Option<Leader>>,
     /// Told since the last answer that was of use.
     complaints: HashSet<String>,
@@ -292,6 +297,9 @@ impl Following {
         for effect in effects {
             self.carry_out(effect).await?;
         }
+        let told = self.follower.first_told();
+        self.first_told
+            .send_if_modified(|known| std::mem::replace(known, told) != told);
         Ok(())
     }
 
