@@ -1,7 +1,7 @@
 //! A broker's copy of the metadata log against Apache Kafka's own controller and broker.
 //!
 //! Takes a minute and JVMs, so it runs only when asked: `KAFKA=compat/kafka cargo test --test observer --
-//! --test-threads 1`; with `KEEP=1` the folders stay.
+//! --test-threads 1`; with `KEEP=1` the folders stay. `KAFKA_VERSION` chooses the controllers' release.
 
 use ottla::clock::SystemClock;
 use ottla::config::BrokerConfig;
@@ -46,13 +46,36 @@ struct Kafka {
 }
 
 impl Kafka {
-    /// As many combined nodes; `None` unless somebody asked for this test.
-    fn start(name: &str, nodes: usize) -> Option<Kafka> {
+    fn in_folder(name: &str) -> Option<Kafka> {
         let tool = std::fs::canonicalize(std::env::var_os("KAFKA")?).unwrap();
+        let _ = tracing_subscriber::fmt().try_init();
         let folder = std::env::temp_dir().join(format!("ottla-observer-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let kafka = Kafka { tool, folder };
+        Some(Kafka { tool, folder })
+    }
+
+    /// As many combined nodes; `None` unless somebody asked for this test.
+    fn start(name: &str, nodes: usize) -> Option<Kafka> {
+        let kafka = Kafka::in_folder(name)?;
         kafka.broker("start", &["--port", &PORT.to_string(), "--nodes", &nodes.to_string()]);
+        Some(kafka)
+    }
+
+    /// One node whose only voter is in the configuration, as quorums were before their members could change.
+    fn start_static(name: &str) -> Option<Kafka> {
+        let kafka = Kafka::in_folder(name)?;
+        let node = kafka.folder("kafka/node-1");
+        let properties = node.join("server.properties");
+        let text = format!(
+            "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://127.0.0.1:{PORT},CONTROLLER://127.0.0.1:{CONTROLLER_PORT}\n\
+             controller.quorum.voters=1@127.0.0.1:{CONTROLLER_PORT}\nlog.dirs={}\n",
+            node.join("data").display()
+        );
+        std::fs::write(&properties, text).unwrap();
+        let id = "5hO2aO6bq5y_KaI2H4Gi3Q";
+        kafka.run(&["cmd", "storage", "format", "-t", id, "-c", properties.to_str().unwrap()]);
+        kafka.broker("start", &[]);
         Some(kafka)
     }
 
@@ -107,6 +130,14 @@ impl Kafka {
 }
 
 impl Kafka {
+    /// How a broker's configuration names the controllers.
+    fn controllers(&self) -> String {
+        let own = std::fs::read_to_string(self.node().join("server.properties")).unwrap();
+        let voters = own.lines().find(|line| line.starts_with("controller.quorum.voters="));
+        let servers = || format!("controller.quorum.bootstrap.servers=127.0.0.1:{CONTROLLER_PORT}");
+        voters.map_or_else(servers, str::to_owned)
+    }
+
     /// Apache Kafka's broker of the observer's number, on its folder.
     fn broker_on(&self, folder: &Path, cluster_id: &str) -> Broker {
         let meta = format!("version=1\ncluster.id={cluster_id}\nnode.id={OBSERVER_ID}\ndirectory.id={DIRECTORY}\n");
@@ -114,9 +145,9 @@ impl Kafka {
         let properties = self.folder.join("broker.properties");
         let text = format!(
             "process.roles=broker\nnode.id={OBSERVER_ID}\nlisteners=PLAINTEXT://127.0.0.1:29097\n\
-             controller.listener.names=CONTROLLER\nlog.dirs={}\n\
-             controller.quorum.bootstrap.servers=127.0.0.1:{CONTROLLER_PORT}\n",
-            folder.display()
+             controller.listener.names=CONTROLLER\nlog.dirs={}\n{}\n",
+            folder.display(),
+            self.controllers(),
         );
         std::fs::write(&properties, text).unwrap();
         let output = std::fs::File::create(self.folder.join("broker.log")).unwrap();
@@ -379,4 +410,43 @@ async fn a_broker_goes_with_the_leader_of_several_controllers() {
         following.sees_topic(&name).await;
     }
     following.log.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_follows_voters_of_its_configuration() {
+    let Some(kafka) = Kafka::start_static("static") else {
+        return;
+    };
+    let (a, cluster_id) = (kafka.folder("a"), kafka.cluster_id());
+    let voters = format!("1@127.0.0.1:{CONTROLLER_PORT}");
+    let known = [
+        ("controller.quorum.bootstrap.servers", ""),
+        ("controller.quorum.voters", voters.as_str()),
+        ("metadata.log.max.record.bytes.between.snapshots", "1000"),
+    ];
+    for life in 0..3 {
+        let following = Following::start(&a, &cluster_id, &known);
+        let name = format!("topic-{life}");
+        create(std::slice::from_ref(&name)).await;
+        following.sees_topic(&name).await;
+        assert_eq!(following.handle().kraft_version(), 0);
+        // Without a stop it ends as if it had been killed.
+        if life == 1 {
+            following.log.stop().await.unwrap();
+        }
+    }
+    let state = std::fs::read_to_string(a.join("__cluster_metadata-0/quorum-state")).unwrap();
+    assert!(
+        state.contains("\"currentVoters\":[{\"voterId\":1}],\"data_version\":0"),
+        "{state}"
+    );
+    let mut broker = kafka.broker_on(&a, &cluster_id);
+    let second = Following::start(&kafka.folder("b"), &cluster_id, &known);
+    let registered = second.published.wait_until(|image| {
+        let broker = image.broker(OBSERVER_ID)?;
+        (!broker.fenced).then_some(())
+    });
+    within(registered).await.unwrap();
+    broker.stop();
+    second.log.stop().await.unwrap();
 }

@@ -101,6 +101,11 @@ impl Follower {
         self.first_told
     }
 
+    /// Whether the last answer was of use.
+    pub fn is_served(&self) -> bool {
+        self.failures == 0
+    }
+
     pub fn next(&mut self, now: Timestamp, log: &dyn LocalLog) -> Step {
         if now < self.not_before {
             return Step::WaitUntil(self.not_before);

@@ -291,7 +291,7 @@ impl Following {
     async fn take_in(&mut self, answer: Answer) -> Result<(), StoreError> {
         let effects = self.follower.answered(self.now(), answer, &*self.store);
         let effects = effects.map_err(|fatal| StoreError::new("the metadata log cannot go on", fatal))?;
-        if !effects.iter().any(|effect| matches!(effect, Effect::Warn(_))) {
+        if self.follower.is_served() {
             self.complaints.clear();
         }
         for effect in effects {
