@@ -127,6 +127,11 @@ fn the_metadata_log() {
 }
 
 #[test]
+fn a_follower_of_the_metadata_quorum() {
+    run("follower", targets::follower::follow, Vec::new(), 200_000);
+}
+
+#[test]
 fn server_properties() {
     run(
         "server_properties",

@@ -1,6 +1,7 @@
 //! A broker's copy of the metadata log against Apache Kafka's own controller and broker.
 //!
-//! Takes a minute and a JVM, so it runs only when asked: `KAFKA=compat/kafka cargo test --test observer`.
+//! Takes a minute and JVMs, so it runs only when asked: `KAFKA=compat/kafka cargo test --test observer --
+//! --test-threads 1`; with `KEEP=1` the folders stay. `KAFKA_VERSION` chooses the controllers' release.
 
 use ottla::clock::SystemClock;
 use ottla::config::BrokerConfig;
@@ -46,8 +47,52 @@ struct Kafka {
 }
 
 impl Kafka {
+    fn in_folder(name: &str) -> Option<Kafka> {
+        let tool = std::fs::canonicalize(std::env::var_os("KAFKA")?).unwrap();
+        let _ = tracing_subscriber::fmt().try_init();
+        let folder = std::env::temp_dir().join(format!("ottla-observer-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Some(Kafka { tool, folder })
+    }
+
+    /// As many combined nodes; `None` unless somebody asked for this test.
+    fn start(name: &str, nodes: usize) -> Option<Kafka> {
+        let kafka = Kafka::in_folder(name)?;
+        kafka.broker("start", &["--port", &PORT.to_string(), "--nodes", &nodes.to_string()]);
+        Some(kafka)
+    }
+
+    /// One node whose only voter is in the configuration, as quorums were before their members could change.
+    fn start_static(name: &str) -> Option<Kafka> {
+        let kafka = Kafka::in_folder(name)?;
+        let node = kafka.folder("kafka/node-1");
+        let properties = node.join("server.properties");
+        let text = format!(
+            "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://127.0.0.1:{PORT},CONTROLLER://127.0.0.1:{CONTROLLER_PORT}\n\
+             controller.quorum.voters=1@127.0.0.1:{CONTROLLER_PORT}\nlog.dirs={}\n",
+            node.join("data").display()
+        );
+        std::fs::write(&properties, text).unwrap();
+        let id = "5hO2aO6bq5y_KaI2H4Gi3Q";
+        kafka.run(&["cmd", "storage", "format", "-t", id, "-c", properties.to_str().unwrap()]);
+        kafka.broker("start", &[]);
+        Some(kafka)
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    }
+
     fn run(&self, arguments: &[&str]) -> String {
-        let done = Command::new(&self.tool).args(arguments).output().unwrap();
+        // The nodes may be of another release, the tools are the latest.
+        let tool = Command::new(&self.tool)
+            .args(arguments)
+            .env_remove("KAFKA_VERSION")
+            .output();
+        let done = tool.unwrap();
         let (out, error) = (
             String::from_utf8_lossy(&done.stdout),
             String::from_utf8_lossy(&done.stderr),
@@ -68,6 +113,12 @@ impl Kafka {
         assert!(done.unwrap().success(), "{verb}");
     }
 
+    fn kill(&self, node: i32) {
+        let pid = std::fs::read_to_string(self.folder.join(format!("kafka/node-{node}/pid"))).unwrap();
+        let killed = Command::new("kill").args(["-9", pid.trim()]).status();
+        assert!(killed.unwrap().success());
+    }
+
     fn node(&self) -> PathBuf {
         self.folder.join("kafka/node-1")
     }
@@ -80,6 +131,14 @@ impl Kafka {
 }
 
 impl Kafka {
+    /// How a broker's configuration names the controllers.
+    fn controllers(&self) -> String {
+        let own = std::fs::read_to_string(self.node().join("server.properties")).unwrap();
+        let voters = own.lines().find(|line| line.starts_with("controller.quorum.voters="));
+        let servers = || format!("controller.quorum.bootstrap.servers=127.0.0.1:{CONTROLLER_PORT}");
+        voters.map_or_else(servers, str::to_owned)
+    }
+
     /// Apache Kafka's broker of the observer's number, on its folder.
     fn broker_on(&self, folder: &Path, cluster_id: &str) -> Broker {
         let meta = format!("version=1\ncluster.id={cluster_id}\nnode.id={OBSERVER_ID}\ndirectory.id={DIRECTORY}\n");
@@ -87,9 +146,9 @@ impl Kafka {
         let properties = self.folder.join("broker.properties");
         let text = format!(
             "process.roles=broker\nnode.id={OBSERVER_ID}\nlisteners=PLAINTEXT://127.0.0.1:29097\n\
-             controller.listener.names=CONTROLLER\nlog.dirs={}\n\
-             controller.quorum.bootstrap.servers=127.0.0.1:{CONTROLLER_PORT}\n",
-            folder.display()
+             controller.listener.names=CONTROLLER\nlog.dirs={}\n{}\n",
+            folder.display(),
+            self.controllers(),
         );
         std::fs::write(&properties, text).unwrap();
         let output = std::fs::File::create(self.folder.join("broker.log")).unwrap();
@@ -127,6 +186,9 @@ impl Drop for Kafka {
         let _ = Command::new(&self.tool)
             .args(["broker", "stop", cluster.to_str().unwrap()])
             .status();
+        if std::env::var_os("KEEP").is_none() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
@@ -209,17 +271,8 @@ fn snapshots(folder: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_follows_kafkas_controller() {
-    let Some(tool) = std::env::var_os("KAFKA") else {
-        return;
-    };
-    let folder = std::env::temp_dir().join(format!("ottla-observer-{}", std::process::id()));
-    let (a, b) = (folder.join("a"), folder.join("b"));
-    for path in [&a, &b] {
-        std::fs::create_dir_all(path).unwrap();
-    }
-    let tool = std::fs::canonicalize(tool).unwrap();
-    let kafka = Kafka { tool, folder };
-    kafka.broker("start", &["--port", &PORT.to_string()]);
+    let Some(kafka) = Kafka::start("one", 1) else { return };
+    let (a, b) = (kafka.folder("a"), kafka.folder("b"));
     let cluster_id = kafka.cluster_id();
 
     println!("from the log, then live");
@@ -234,6 +287,21 @@ async fn a_broker_follows_kafkas_controller() {
     following.sees_topic("live").await;
     let leader = following.handle().leader().borrow().clone().unwrap();
     assert_eq!((leader.id, leader.address.port), (1, CONTROLLER_PORT));
+
+    let controller = format!("127.0.0.1:{CONTROLLER_PORT}");
+    let describe = [
+        "cmd",
+        "metadata-quorum",
+        "--bootstrap-controller",
+        &controller,
+        "describe",
+        "--replication",
+    ];
+    let described = kafka.run(&describe);
+    let observers = described.lines().filter(|line| line.contains("Observer"));
+    let own =
+        observers.filter(|line| line.starts_with(&format!("{OBSERVER_ID}")) && line.contains(&DIRECTORY.to_string()));
+    assert_eq!(own.count(), 1, "{described}");
 
     println!("over a restart of the controller");
     kafka.broker("stop", &[]);
@@ -316,9 +384,70 @@ async fn a_broker_follows_kafkas_controller() {
             std::fs::read_to_string(metadata.join("quorum-state")).unwrap()
         );
     }
-    if std::env::var_os("KEEP").is_none() {
-        let folder = kafka.folder.clone();
-        drop(kafka);
-        std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_goes_with_the_leader_of_several_controllers() {
+    let Some(kafka) = Kafka::start("three", 3) else { return };
+    let cluster_id = kafka.cluster_id();
+    // One is not in the configuration: it is found through the others.
+    let servers = format!("127.0.0.1:{},127.0.0.1:{}", PORT + 5, PORT + 4);
+    let known = [("controller.quorum.bootstrap.servers", servers.as_str())];
+    let following = Following::start(&kafka.folder("a"), &cluster_id, &known);
+    within(following.handle().first_high_watermark()).await.unwrap();
+    let mut leader = following.handle().leader();
+    for number in 0..2 {
+        let before = leader.borrow().clone().unwrap();
+        println!("{before:?} is killed");
+        kafka.kill(before.id);
+        let moved = leader.wait_for(|now| {
+            now.as_ref()
+                .is_some_and(|now| now.id != before.id && now.epoch > before.epoch)
+        });
+        drop(within(moved).await.unwrap());
+        kafka.broker("start", &[]);
+        let name = format!("topic-{number}");
+        create(std::slice::from_ref(&name)).await;
+        following.sees_topic(&name).await;
     }
+    following.log.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_follows_voters_of_its_configuration() {
+    let Some(kafka) = Kafka::start_static("static") else {
+        return;
+    };
+    let (a, cluster_id) = (kafka.folder("a"), kafka.cluster_id());
+    let voters = format!("1@127.0.0.1:{CONTROLLER_PORT}");
+    let known = [
+        ("controller.quorum.bootstrap.servers", ""),
+        ("controller.quorum.voters", voters.as_str()),
+        ("metadata.log.max.record.bytes.between.snapshots", "1000"),
+    ];
+    for life in 0..3 {
+        let following = Following::start(&a, &cluster_id, &known);
+        let name = format!("topic-{life}");
+        create(std::slice::from_ref(&name)).await;
+        following.sees_topic(&name).await;
+        assert_eq!(following.handle().kraft_version(), 0);
+        // Without a stop it ends as if it had been killed.
+        if life == 1 {
+            following.log.stop().await.unwrap();
+        }
+    }
+    let state = std::fs::read_to_string(a.join("__cluster_metadata-0/quorum-state")).unwrap();
+    assert!(
+        state.contains("\"currentVoters\":[{\"voterId\":1}],\"data_version\":0"),
+        "{state}"
+    );
+    let mut broker = kafka.broker_on(&a, &cluster_id);
+    let second = Following::start(&kafka.folder("b"), &cluster_id, &known);
+    let registered = second.published.wait_until(|image| {
+        let broker = image.broker(OBSERVER_ID)?;
+        (!broker.fenced).then_some(())
+    });
+    within(registered).await.unwrap();
+    broker.stop();
+    second.log.stop().await.unwrap();
 }

@@ -101,6 +101,7 @@ async fn serve(mut stream: TcpStream, says: Arc<Mutex<Says>>) {
             answer.push(0);
             let said = says.lock().unwrap().clone();
             answer.extend_from_slice(&fetched(&said, &request).to_bytes(prefix.version));
+            // A real one waits for news; this one only so that nobody is busy.
             tokio::time::sleep(Duration::from_millis(2)).await;
         } else {
             answer.extend_from_slice(&versions().to_bytes(prefix.version));

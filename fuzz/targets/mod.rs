@@ -3,5 +3,6 @@
 //! cargo-fuzz calls them from `fuzz_targets/`, and `tests/fuzz.rs` with a seeded mutator over `corpus/`.
 
 pub mod files;
+pub mod follower;
 pub mod messages;
 pub mod records;

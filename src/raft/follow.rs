@@ -60,6 +60,8 @@ pub struct Follower {
     epoch: LeaderEpoch,
     leader: Option<KnownLeader>,
     high_watermark: Option<Offset>,
+    /// The first that a leader told, which may lie behind the end of this log.
+    first_told: Option<Offset>,
     /// Below this everything is committed, whatever the leader says.
     floor: Offset,
     fetching: Option<Fetching>,
@@ -79,6 +81,7 @@ impl Follower {
             epoch,
             leader: None,
             high_watermark: None,
+            first_told: None,
             floor,
             fetching: None,
             patience_until: 0,
@@ -91,6 +94,16 @@ impl Follower {
 
     pub fn epoch(&self) -> LeaderEpoch {
         self.epoch
+    }
+
+    /// What was committed when a leader first said so: whoever has taken that in has caught up.
+    pub fn first_told(&self) -> Option<Offset> {
+        self.first_told
+    }
+
+    /// Whether the last answer was of use.
+    pub fn is_served(&self) -> bool {
+        self.failures == 0
     }
 
     pub fn next(&mut self, now: Timestamp, log: &dyn LocalLog) -> Step {
@@ -223,6 +236,7 @@ impl Follower {
                 return (self.refuse(now, why), false);
             }
         };
+        let found = leader.is_some() && (newer || self.leader.is_none());
         let news = newer || leader != self.leader;
         let mut effects = Vec::new();
         if newer {
@@ -242,8 +256,8 @@ impl Follower {
         if !redirected && !newer && self.leader.is_some() {
             return (effects, true);
         }
-        // Whoever is named gets its time to answer, and is asked at once if it is news.
-        if !(news && self.leader.is_some()) {
+        // Whoever is named gets its time to answer, and is asked at once if nobody was known to lead.
+        if !found {
             self.back_off(now);
         }
         self.patience_until = now + self.rules.fetch_timeout_ms;
@@ -303,6 +317,9 @@ impl Follower {
             effects.push(Effect::Append { batches, leader_epoch });
         }
         // -1 until the leader has committed something of its own epoch; what is committed stays so.
+        if answer.high_watermark >= 0 {
+            self.first_told.get_or_insert(answer.high_watermark);
+        }
         let told = answer.high_watermark.min(end.offset);
         if told >= 0 && self.high_watermark.is_none_or(|known| told > known) {
             self.high_watermark = Some(told);

@@ -33,6 +33,10 @@ pub trait MetadataLog: Send + Sync {
     /// Of the quorum's own features: 1 if its voters are in the log.
     fn kraft_version(&self) -> i16;
 
+    /// The end of what was committed when a leader first told it, which may still have to be fetched: an image that reaches
+    /// it is not an old one.
+    fn first_end(&self) -> watch::Receiver<Option<Offset>>;
+
     /// The end of what is committed, now and whenever it moves. Closes when the log does.
     fn high_watermark(&self) -> watch::Receiver<Offset>;
 }

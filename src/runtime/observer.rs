@@ -80,10 +80,17 @@ impl Observer {
         Observer { log, replay }
     }
 
-    /// Takes in what is committed when it is called, or soon after. `None` if the log closes before.
+    /// Takes in what was committed when the log's leader was first heard of. `None` if the log closes before.
     pub async fn catch_up(&mut self) -> Result<Option<Arc<Image>>, ReplayError> {
         let mut high_watermark = self.log.high_watermark();
-        let Ok(target) = high_watermark.wait_for(|end| *end > 0).await.map(|end| *end) else {
+        let Some(target) = self
+            .log
+            .first_end()
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|end| *end)
+        else {
             return Ok(None);
         };
         loop {

@@ -433,6 +433,10 @@ impl MetadataLog for QuorumHandle {
         self.0.store.kraft_version()
     }
 
+    fn first_end(&self) -> watch::Receiver<Option<Offset>> {
+        watch::channel(Some(*self.0.high_watermark.borrow())).1
+    }
+
     fn high_watermark(&self) -> watch::Receiver<Offset> {
         self.0.high_watermark.subscribe()
     }

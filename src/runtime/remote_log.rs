@@ -80,6 +80,7 @@ impl RemoteSettings {
 struct Shared {
     store: Arc<ObserverStore>,
     high_watermark: watch::Receiver<Offset>,
+    first_told: watch::Receiver<Option<Offset>>,
     leader: watch::Receiver<Option<Leader>>,
     failure: watch::Receiver<Option<Arc<StoreError>>>,
 }
@@ -94,12 +95,11 @@ impl RemoteHandle {
         self.0.leader.clone()
     }
 
-    /// The first end of what is committed that a leader told: an image that reaches it is not an old one. `None` if the
-    /// log ends before.
+    /// As `first_end`, once it is known. `None` if the log ends before.
     pub async fn first_high_watermark(&self) -> Option<Offset> {
-        let mut high_watermark = self.0.high_watermark.clone();
-        let known = high_watermark.wait_for(|offset| *offset >= 0).await;
-        known.ok().map(|offset| *offset)
+        let mut told = self.0.first_told.clone();
+        let known = told.wait_for(Option::is_some).await;
+        known.ok().and_then(|offset| *offset)
     }
 
     /// Resolves with the reason if the log ends by itself, else never.
@@ -124,6 +124,10 @@ impl MetadataLog for RemoteHandle {
 
     fn kraft_version(&self) -> i16 {
         self.0.store.kraft_version()
+    }
+
+    fn first_end(&self) -> watch::Receiver<Option<Offset>> {
+        self.0.first_told.clone()
     }
 
     /// -1 until a leader has told it.
@@ -154,11 +158,13 @@ impl RemoteLog {
         let store = Arc::new(store);
         let client_id = format!("raft-client-{}", rules.asker.node_id);
         let high_watermark = watch::Sender::new(-1);
+        let first_told = watch::Sender::new(None);
         let leader = watch::Sender::new(None);
         let failure = watch::Sender::new(None);
         let handle = RemoteHandle(Arc::new(Shared {
             store: store.clone(),
             high_watermark: high_watermark.subscribe(),
+            first_told: first_told.subscribe(),
             leader: leader.subscribe(),
             failure: failure.subscribe(),
         }));
@@ -169,6 +175,7 @@ impl RemoteLog {
             clock: clock.clone(),
             began: Instant::now(),
             high_watermark,
+            first_told,
             leader,
             complaints: HashSet::new(),
             upkeep: None,
@@ -218,6 +225,7 @@ struct Following {
     clock: SharedClock,
     began: Instant,
     high_watermark: watch::Sender<Offset>,
+    first_told: watch::Sender<Option<Offset>>,
     leader: watch::Sender<Option<Leader>>,
     /// Told since the last answer that was of use.
     complaints: HashSet<String>,
@@ -281,12 +289,15 @@ impl Following {
     async fn take_in(&mut self, answer: Answer) -> Result<(), StoreError> {
         let effects = self.follower.answered(self.now(), answer, &*self.store);
         let effects = effects.map_err(|fatal| StoreError::new("the metadata log cannot go on", fatal))?;
-        if !effects.iter().any(|effect| matches!(effect, Effect::Warn(_))) {
+        if self.follower.is_served() {
             self.complaints.clear();
         }
         for effect in effects {
             self.carry_out(effect).await?;
         }
+        let told = self.follower.first_told();
+        self.first_told
+            .send_if_modified(|known| std::mem::replace(known, told) != told);
         Ok(())
     }
 

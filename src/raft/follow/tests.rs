@@ -291,6 +291,7 @@ fn only_what_is_here_and_committed_counts_as_committed() {
             story.log = FakeLog(vec![(2, 0), (4, 6), (5, 10)], 11);
         }
     }
+    assert_eq!(story.follower.first_told(), Some(99), "how far there is to go");
 }
 
 #[test]
