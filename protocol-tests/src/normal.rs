@@ -93,7 +93,7 @@ impl Rules<'_> {
             "throttle_time_ms" => return json!(0),
             "session_id" | "broker_epoch" => number > 0,
             "finalized_features_epoch" => number >= 0,
-            name if self.of_metadata && OF_METADATA.contains(&name) => number >= 0,
+            name if self.of_metadata && OF_METADATA.contains(&name) => number > 0,
             "producer_id" => self.message == "InitProducerId" && number >= 0,
             "port" => number > 0,
             "total_bytes" | "usable_bytes" => number > 0,
