@@ -22,12 +22,14 @@ use ottla::schema::create_topics_response::CreateTopicsResponse;
 use ottla::types::Uuid;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Child;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 const PORT: i32 = 29_092;
 const CONTROLLER_PORT: i32 = PORT + 1;
+const OBSERVER_ID: i32 = 7;
 const DIRECTORY: Uuid = Uuid([0x42; 16]);
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -74,6 +76,48 @@ impl Kafka {
         let meta = std::fs::read_to_string(self.node().join("data/meta.properties")).unwrap();
         let id = meta.lines().find_map(|line| line.strip_prefix("cluster.id="));
         id.unwrap().to_owned()
+    }
+}
+
+impl Kafka {
+    /// Apache Kafka's broker of the observer's number, on its folder.
+    fn broker_on(&self, folder: &Path, cluster_id: &str) -> Broker {
+        let meta = format!("version=1\ncluster.id={cluster_id}\nnode.id={OBSERVER_ID}\ndirectory.id={DIRECTORY}\n");
+        std::fs::write(folder.join("meta.properties"), meta).unwrap();
+        let properties = self.folder.join("broker.properties");
+        let text = format!(
+            "process.roles=broker\nnode.id={OBSERVER_ID}\nlisteners=PLAINTEXT://127.0.0.1:29097\n\
+             controller.listener.names=CONTROLLER\nlog.dirs={}\n\
+             controller.quorum.bootstrap.servers=127.0.0.1:{CONTROLLER_PORT}\n",
+            folder.display()
+        );
+        std::fs::write(&properties, text).unwrap();
+        let output = std::fs::File::create(self.folder.join("broker.log")).unwrap();
+        let started = Command::new(&self.tool)
+            .args(["run", "kafka.Kafka", properties.to_str().unwrap()])
+            .env("LOG_LEVEL", "INFO")
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn();
+        Broker(started.unwrap())
+    }
+}
+
+struct Broker(Child);
+
+impl Broker {
+    /// As an operator does, so that it leaves the folder clean.
+    fn stop(&mut self) {
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status();
+        assert!(asked.unwrap().success());
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -221,6 +265,25 @@ async fn a_broker_follows_kafkas_controller() {
     let first = within(following.handle().first_high_watermark()).await.unwrap();
     assert!(within(following.published.wait_for(first - 1)).await);
     assert!(same(&before, &following.published.image()));
+    create(&["between".into()]).await;
+    following.sees_topic("between").await;
+    second.sees_topic("between").await;
+    following.log.stop().await.unwrap();
+    second.log.stop().await.unwrap();
+
+    println!("a Kafka broker goes on where it ended, and it where that ended");
+    let second = Following::start(&b, &cluster_id, &small);
+    let mut broker = kafka.broker_on(&a, &cluster_id);
+    let registered = second.published.wait_until(|image| {
+        let broker = image.broker(OBSERVER_ID)?;
+        (!broker.fenced).then_some(())
+    });
+    within(registered).await.unwrap();
+    create(&["while-kafka".into()]).await;
+    second.sees_topic("while-kafka").await;
+    broker.stop();
+    let following = Following::start(&a, &cluster_id, &often);
+    following.sees_topic("while-kafka").await;
     create(&["after".into()]).await;
     following.sees_topic("after").await;
     second.sees_topic("after").await;

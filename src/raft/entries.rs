@@ -6,6 +6,9 @@ use crate::record::build::BatchBuilder;
 use crate::record::build::BatchSpec;
 use crate::record::compress::Compression;
 use crate::record::control::ControlType;
+use crate::schema::Message;
+use crate::schema::k_raft_version_record::KRaftVersionRecord;
+use crate::schema::wire::Reader;
 use crate::types::LeaderEpoch;
 use crate::types::Offset;
 use crate::types::Timestamp;
@@ -15,6 +18,9 @@ use std::fmt;
 /// Metadata is not compressed; whoever compresses it must not make more than this of one batch.
 const BODY_LIMIT: usize = 64 << 20;
 
+/// 1: the members of a quorum can change.
+const LATEST_KRAFT_VERSION: i16 = 1;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub offset: Offset,
@@ -23,6 +29,21 @@ pub struct Entry {
     /// `None`: a value for the controllers and brokers. A control record of a kind that nobody knows says nothing.
     pub control: Option<Option<ControlType>>,
     pub value: Bytes,
+}
+
+impl Entry {
+    /// Whether this release knows what a record of the quorum's own says. Of values their decoder tells.
+    pub fn is_understood(&self) -> bool {
+        match self.control {
+            None => true,
+            Some(None) => false,
+            Some(Some(ControlType::KraftVersion)) => {
+                let record = KRaftVersionRecord::decode(&mut Reader::new(self.value.clone()), 0);
+                record.is_ok_and(|record| (0..=LATEST_KRAFT_VERSION).contains(&record.k_raft_version))
+            }
+            Some(Some(_)) => true,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +122,7 @@ pub fn data_batch<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::control::kraft_version;
 
     #[test]
     fn values_come_back_batch_by_batch() {
@@ -119,6 +141,26 @@ mod tests {
         .unwrap();
         let [a, b] = values;
         assert_eq!(seen, [vec![(5, 2, a.clone()), (6, 2, b)], vec![(7, 3, a)]]);
+    }
+
+    #[test]
+    fn a_record_of_a_later_quorum_is_not_understood() {
+        for (kind, value, understood) in [
+            (Some(ControlType::KraftVersion), kraft_version(1), true),
+            (Some(ControlType::KraftVersion), kraft_version(2), false),
+            (Some(ControlType::KraftVersion), Bytes::new(), false),
+            (Some(ControlType::LeaderChange), Bytes::new(), true),
+            (None, Bytes::new(), false),
+        ] {
+            let entry = Entry {
+                offset: 0,
+                epoch: 0,
+                timestamp: 0,
+                control: Some(kind),
+                value,
+            };
+            assert_eq!(entry.is_understood(), understood, "{entry:?}");
+        }
     }
 
     #[test]

@@ -57,12 +57,15 @@ pub enum SnapshotError {
     Entry(EntryError),
     /// No footer, or no header.
     Unfinished,
+    /// A record of the quorum's own that came after this release.
+    Unknown,
 }
 
 impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SnapshotError::Entry(error) => error.fmt(f),
+            SnapshotError::Unknown => f.write_str("a control record of the quorum is not known"),
             SnapshotError::Unfinished => f.write_str("the snapshot has no header or no footer"),
         }
     }
@@ -147,9 +150,10 @@ impl SnapshotBuilder {
 /// Hands out the values of a finished snapshot, in order.
 pub fn read_snapshot(bytes: &[u8], mut hand: impl FnMut(Bytes)) -> Result<SnapshotHead, SnapshotError> {
     let mut head = SnapshotHead::default();
-    let (mut begun, mut ended) = (false, false);
+    let (mut begun, mut ended, mut understood) = (false, false, true);
     let walked = each_batch(bytes, |entries| {
         for entry in entries {
+            understood &= entry.is_understood();
             match entry.control {
                 None => hand(entry.value),
                 Some(Some(ControlType::SnapshotHeader)) => {
@@ -164,9 +168,10 @@ pub fn read_snapshot(bytes: &[u8], mut hand: impl FnMut(Bytes)) -> Result<Snapsh
         }
     });
     walked.map_err(SnapshotError::Entry)?;
-    match begun && ended {
-        true => Ok(head),
-        false => Err(SnapshotError::Unfinished),
+    match (begun && ended, understood) {
+        (false, _) => Err(SnapshotError::Unfinished),
+        (true, false) => Err(SnapshotError::Unknown),
+        (true, true) => Ok(head),
     }
 }
 

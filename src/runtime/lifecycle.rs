@@ -22,6 +22,8 @@ use tracing::info;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// A session of the incarnation before ends at some moment: it is to be noticed soon.
+const LONGEST_REGISTRATION_BACKOFF: Duration = Duration::from_millis(250);
 /// While others still lead nothing of what this broker leaves behind.
 const SHUTDOWN_PAUSE: Duration = Duration::from_millis(50);
 
@@ -180,7 +182,7 @@ async fn register(channel: &dyn ControllerChannel, request: &BrokerRegistrationR
             }
         }
         sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        backoff = (backoff * 2).min(LONGEST_REGISTRATION_BACKOFF);
     }
 }
 

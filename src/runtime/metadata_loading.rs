@@ -45,8 +45,10 @@ impl Cluster {
                 });
             wrong = wrong.take().or(applied.err());
         });
-        let SnapshotHead { last_contained, voters } =
-            head.map_err(|error: SnapshotError| StoreError::damage("a snapshot is damaged", error))?;
+        let SnapshotHead { last_contained, voters } = head.map_err(|error| match error {
+            SnapshotError::Unknown => StoreError::new("a snapshot cannot be read", error),
+            _ => StoreError::damage("a snapshot is damaged", error),
+        })?;
         if let Some(error) = wrong {
             return Err(error);
         }

@@ -234,6 +234,10 @@ impl ObserverStore {
                 let at = format_args!("offset {base_offset} where {next} was due");
                 return Err(StoreError::damage("the metadata log has gaps", at));
             }
+            if let Some(unknown) = entries.iter().find(|entry| !entry.is_understood()) {
+                let at = format_args!("a control record at offset {} is not known", unknown.offset);
+                return Err(StoreError::new("the metadata log cannot be followed", at));
+            }
             let (epoch, timestamp) = (last.epoch, last.timestamp);
             let records = cluster.apply(entries)?;
             let closed = cluster.replay.transaction_start().is_none();
@@ -358,3 +362,6 @@ impl LocalLog for ObserverStore {
         found.map_or_else(|| self.end(), |(epoch, offset)| LogEnd { offset, epoch })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,6 @@ pub async fn run(
         if make.await.is_err() {
             warn!("logs could not be made in the background; they are made when they are used");
         }
-        hosting.made.send_replace(());
         let placed = hosting.take_placed();
         for some in placed.chunks(PLACED_AT_ONCE) {
             tokio::select! {

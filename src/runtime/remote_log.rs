@@ -351,7 +351,7 @@ impl Following {
     ) -> Result<T, StoreError> {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let done = tokio::task::spawn_blocking(move || act(&store, clock.now())).await;
-        done.unwrap_or_else(|error| Err(StoreError::contradiction(&error)))
+        done.unwrap_or_else(|error| Err(StoreError::new("work on the metadata log broke off", error)))
     }
 
     /// Snapshots are written, and old ones removed, beside the fetching; one such job at a time.

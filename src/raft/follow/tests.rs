@@ -1,5 +1,6 @@
 use super::*;
 use crate::raft::entries::data_batch;
+use crate::raft::questions::Asker;
 use crate::schema::fetch_response::FetchableTopicResponse;
 use crate::schema::fetch_response::LeaderIdAndEpoch;
 use crate::schema::fetch_response::NodeEndpoint;
