@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 /// APIs that Apache Kafka serves and the broker does not yet.
 const KEYS_TO_COME: &[i64] = &[
     8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 24, 25, 26, 27, 28, 29, 30, 31, 36, 38, 39, 40, 41, 42, 47, 65, 66, 68, 69,
-    76, 77, 78, 79, 80, 81, 83, 84, 85, 86, 87, 88, 89, 90, 91, 92,
+    76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 90, 91, 92,
 ];
 const FEATURES_TO_COME: &[&str] = &[
     "group.version",
@@ -18,12 +18,17 @@ const FEATURES_TO_COME: &[&str] = &[
     "share.version",
     "streams.version",
 ];
+const METADATA_TOPIC: &str = "00000000000000000000000000000001";
+/// No two controllers write logs of the same length.
+const OF_METADATA: &[&str] = &["high_watermark", "log_end_offset", "end_offset"];
 const A_DAY_MS: i64 = 24 * 3600 * 1000;
 
 pub fn normal(message: &str, answer: &Value, saved: &HashMap<String, Value>) -> Value {
+    let topic = &answer["responses"][0]["topic_id"];
     Rules {
         message,
         saved,
+        of_metadata: message == "DescribeQuorum" || (message == "Fetch" && *topic == METADATA_TOPIC),
         now: now(),
     }
     .value("", answer)
@@ -36,12 +41,15 @@ fn now() -> i64 {
 struct Rules<'a> {
     message: &'a str,
     saved: &'a HashMap<String, Value>,
+    /// The answer tells of the metadata log.
+    of_metadata: bool,
     now: i64,
 }
 
 impl Rules<'_> {
     fn value(&self, name: &str, value: &Value) -> Value {
         match value {
+            _ if name == "records" && self.of_metadata => json!(if is_empty(value) { "none" } else { "some" }),
             Value::Object(fields) => {
                 let fields = fields
                     .iter()
@@ -85,6 +93,7 @@ impl Rules<'_> {
             "throttle_time_ms" => return json!(0),
             "session_id" | "broker_epoch" => number > 0,
             "finalized_features_epoch" => number >= 0,
+            name if self.of_metadata && OF_METADATA.contains(&name) => number > 0,
             "producer_id" => self.message == "InitProducerId" && number >= 0,
             "port" => number > 0,
             "total_bytes" | "usable_bytes" => number > 0,
@@ -96,6 +105,10 @@ impl Rules<'_> {
             json!(number)
         }
     }
+}
+
+fn is_empty(records: &Value) -> bool {
+    records.is_null() || records.as_str().is_some_and(str::is_empty) || records.as_array().is_some_and(Vec::is_empty)
 }
 
 /// Limits of time are counted from now.

@@ -7,16 +7,13 @@ use protocol_tests::script;
 use protocol_tests::script::Saved;
 use std::env;
 use std::fs;
-use std::io::Read;
-use std::net::TcpListener;
-use std::net::TcpStream;
+use std::io::BufRead;
+use std::io::BufReader;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
 
 #[test]
 fn every_exchange_is_answered_as_apache_kafka_answers_it() {
@@ -118,25 +115,26 @@ impl Server {
         if let Ok(address) = env::var("BOOTSTRAP_SERVERS") {
             return Server { address, child: None };
         }
-        let (address, folder) = (free_address(), temporary("broker"));
+        let folder = temporary("broker");
         let options = [
-            format!("listeners=PLAINTEXT://{address}"),
+            "listeners=PLAINTEXT://127.0.0.1:0".to_string(),
             format!("log.dirs={}", folder.display()),
         ];
-        Server::start(address, folder, &options)
+        Server::start(folder, &options)
     }
 
     fn controller() -> Server {
         if let Ok(address) = env::var("CONTROLLER_SERVERS") {
             return Server { address, child: None };
         }
-        let (address, folder) = (free_address(), temporary("controller"));
+        let folder = temporary("controller");
         let options = [
             "process.roles=controller".to_string(),
             "node.id=100".to_string(),
             "controller.listener.names=CONTROLLER".to_string(),
-            format!("listeners=CONTROLLER://{address}"),
-            format!("controller.quorum.bootstrap.servers={address}"),
+            "listeners=CONTROLLER://127.0.0.1:0".to_string(),
+            // Nobody else has to find it.
+            "controller.quorum.bootstrap.servers=127.0.0.1:1".to_string(),
             format!("log.dirs={}", folder.join("data").display()),
             // Longer than it takes until the last script, in which sessions end.
             "broker.session.timeout.ms=12000".to_string(),
@@ -158,34 +156,26 @@ impl Server {
             .output()
             .unwrap();
         assert!(formatted.status.success(), "{formatted:?}");
-        Server::start(address, folder, &options)
+        Server::start(folder, &options)
     }
 
-    fn start(address: String, folder: PathBuf, options: &[String]) -> Server {
-        let child = Command::new(binary())
+    /// On a port that the system chooses: one that was free a moment ago may be somebody's now.
+    fn start(folder: PathBuf, options: &[String]) -> Server {
+        let mut child = Command::new(binary())
             .args(options.iter().flat_map(|option| ["--override", option]))
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .expect("the broker starts: build it first");
-        let server = Server {
-            address,
+        let lines = BufReader::new(child.stdout.as_mut().expect("piped")).lines();
+        let told = lines.map_while(Result::ok).find_map(|line| {
+            let (_, after) = line.split_once(" listens on ")?;
+            Some(after.split(',').next()?.trim().to_string())
+        });
+        Server {
+            address: told.expect("the server listens"),
             child: Some((child, folder)),
-        };
-        let began = Instant::now();
-        while TcpStream::connect(&server.address).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(20), "the server does not listen");
-            std::thread::yield_now();
         }
-        server
     }
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string()
 }
 
 fn temporary(what: &str) -> PathBuf {
@@ -197,9 +187,6 @@ impl Drop for Server {
         if let Some((child, folder)) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
-            if let Some(output) = &mut child.stdout {
-                let _ = output.read_to_end(&mut Vec::new());
-            }
             let _ = fs::remove_dir_all(folder);
         }
     }

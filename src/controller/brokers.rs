@@ -376,11 +376,9 @@ impl Controller {
         else {
             return Outcome::reply(None);
         };
-        let known = self
-            .image()
-            .broker(id)
-            .filter(|broker| broker.epoch == epoch && !broker.fenced);
-        let served = known.is_some();
+        // Also one that is fenced already: the log says once more that it is gone, as Kafka's does.
+        let known = self.image().broker(id).filter(|broker| broker.epoch == epoch);
+        let served = known.is_some_and(|broker| !broker.fenced);
         let records = known.map(|broker| self.broker_fenced(broker)).unwrap_or_default();
         Outcome {
             records,

@@ -169,7 +169,9 @@ impl MetadataRecord {
                 change if change.cordoned_log_dirs.is_some() => 3,
                 change if !change.log_dirs.is_empty() => 2,
                 change if change.in_controlled_shutdown != 0 => 1,
-                _ => 0,
+                change if change.fenced != 0 => 0,
+                // It says nothing else, so it is about directories, of which none is left.
+                _ => 2,
             },
             _ => 0,
         }
@@ -237,7 +239,7 @@ mod tests {
             (PartitionRecord::default().into(), 30, 2),
             (PartitionChangeRecord::default().into(), 22, 1),
             (PartitionChangeRecord::default().into(), 16, 0),
-            (change(None, 0, 0), 30, 0),
+            (change(None, 0, 0), 30, 2),
             (change(None, 0, 1), 30, 1),
             (change(None, 1, 1), 30, 2),
             (change(Some(vec![]), 0, 0), 30, 3),
