@@ -16,11 +16,15 @@ const OPEN: &[&str] = &[
     "config",
     "schema",
     "record",
+    "machine",
 ];
 
 const DOORS: &[(&str, &[&str])] = &[
     ("net", &["api"]),
-    ("api", &["protocol", "metadata", "replication", "runtime", "controller"]),
+    (
+        "api",
+        &["protocol", "metadata", "replication", "runtime", "controller", "group"],
+    ),
     (
         "runtime",
         &[
@@ -33,12 +37,14 @@ const DOORS: &[(&str, &[&str])] = &[
             "format",
             "peers",
             "protocol",
+            "group",
         ],
     ),
     ("peers", &["protocol"]),
     ("replication", &["log", "metadata"]),
     ("log", &["storage"]),
     ("controller", &["auth", "metadata"]),
+    ("group", &["metadata"]),
     ("auth", &[]),
     ("raft", &["metadata", "log", "storage"]),
     ("metadata", &[]),
