@@ -1,22 +1,27 @@
 //! The only file that knows every room: builds a node, wires it, starts it, and stops it in reverse order.
 
 mod changes;
+mod cluster;
 mod folders;
 mod registering;
+mod sockets;
 
+use crate::api::context::ControllerAt;
 use crate::api::context::Handles;
 use crate::broker::changes::Changed;
+use crate::broker::cluster::Cluster;
+use crate::broker::cluster::Engine;
 use crate::broker::folders::Folders;
 use crate::broker::registering::register_controller;
 use crate::broker::registering::registration;
+use crate::broker::sockets::Bound;
 use crate::clock::SharedClock;
 use crate::clock::SystemClock;
 use crate::config::BrokerConfig;
 use crate::config::LiveConfig;
-use crate::config::listener::Endpoint;
 use crate::log::FailedDir;
 use crate::log::LogDirs;
-use crate::metadata::VersionRange;
+use crate::metadata::Image;
 use crate::net::buffers::Buffers;
 use crate::net::connection::Limits;
 use crate::net::listener;
@@ -27,26 +32,17 @@ use crate::protocol::features::Features;
 use crate::replication::hosting::Hosting;
 use crate::replication::session::Sessions;
 use crate::runtime::controller_channel::ControllerChannel;
-use crate::runtime::controller_channel::LocalChannel;
 use crate::runtime::housekeeping;
 use crate::runtime::lifecycle::Lifecycle;
-use crate::runtime::metadata_store::MetadataStore;
-use crate::runtime::metadata_store::StoreSettings;
+use crate::runtime::lifecycle::NotRegistered;
+use crate::runtime::lifecycle::Timing;
+use crate::runtime::metadata_log::MetadataLog;
 use crate::runtime::observer::Observer;
 use crate::runtime::observer::Published;
 use crate::runtime::placing;
 use crate::runtime::producer_ids::ProducerIds;
-use crate::runtime::quorum::Identity;
-use crate::runtime::quorum::Quorum;
-use crate::runtime::quorum::QuorumHandle;
 use crate::types::Timestamp;
-use compact_str::CompactString;
 use std::collections::HashMap;
-use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
 use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::pin::pin;
@@ -54,27 +50,27 @@ use std::sync::Arc;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
 use tracing::error;
 use tracing::warn;
 
 /// Fetch sessions unused for longer give way to others, as in Kafka.
 const STALE_SESSION_MS: i64 = 120_000;
+/// How long a broker that stops waits for the controller to let it go.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a node does not start, as one line for the person who started it.
 pub type Failure = String;
 
 /// Runs a node until it is told to stop.
 pub fn run(config: BrokerConfig, logging: Logging) -> Result<(), Failure> {
-    if !(config.roles.broker && config.roles.controller) {
-        return Err("process.roles: only broker,controller in one process works so far".into());
-    }
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads((2 * threads).max(4))
@@ -88,8 +84,10 @@ pub fn run(config: BrokerConfig, logging: Logging) -> Result<(), Failure> {
             node = Node::start(config, logging, threads) => node?,
             () = &mut stop => return Ok(()),
         };
-        stop.await;
-        node.stop().await;
+        tokio::select! {
+            () = stop => node.stop().await,
+            failure = node.engine.failed() => return Err(failure),
+        }
         Ok(())
     });
     // Everything is on the disk; what idle threads still wait for is not worth waiting for.
@@ -112,89 +110,111 @@ fn signals() -> Result<impl Future<Output = ()>, Failure> {
 /// A node that serves.
 struct Node {
     stop_listening: watch::Sender<bool>,
-    stop_chores: watch::Sender<bool>,
     listening: JoinSet<()>,
-    chores: JoinSet<()>,
-    lifecycle: Arc<Lifecycle>,
+    /// Not in a node that only is a controller.
+    broker: Option<Broker>,
     observing: JoinHandle<()>,
-    quorum: Quorum,
+    engine: Engine,
     dirs: Arc<LogDirs>,
     clock: SharedClock,
     threads: usize,
-    shutdown_patience: Duration,
+}
+
+/// What a node has because it is a broker.
+struct Broker {
+    lifecycle: Arc<Lifecycle>,
+    stop_chores: watch::Sender<bool>,
+    chores: JoinSet<()>,
 }
 
 impl Node {
     async fn start(config: BrokerConfig, logging: Logging, threads: usize) -> Result<Node, Failure> {
         crate::storage::limits::raise_open_files();
         let clock: SharedClock = Arc::new(SystemClock);
-        let sockets = bind(&config)?;
+        let timing = timing(&config);
+        let sockets = sockets::bind(&config)?;
         let folders = Folders::open(&config, clock.now())?;
-        let quorum = start_quorum(&config, &folders, &clock)?;
-        let handle = quorum.handle();
+        let Cluster {
+            log,
+            controller,
+            channel,
+            engine,
+        } = Cluster::start(&config, &folders, &sockets, &clock)?;
         let hosting = Arc::new(Hosting::new(config.node_id, folders.dirs.clone(), clock.clone()));
-        let published = Arc::new(Published::default());
-        let channel: Arc<dyn ControllerChannel> = Arc::new(LocalChannel::new(handle.clone()));
         let handles = Arc::new(handles(
             &config,
             logging,
             &folders,
             &hosting,
-            (&handle, &channel, &published, &clock),
-        )?);
-        let image = handle.committed_image();
-        let finalized = image.features().map(|(name, level)| (name.as_str(), level));
-        if let Some(line) = handles.features.not_served(finalized) {
-            warn!("{line}");
+            (log.clone(), controller, channel.clone(), clock.clone()),
+        ));
+        let mut observer = Observer::new(log);
+        let image = tokio::select! {
+            image = catch_up(&mut observer, timing.register_until) => image?,
+            failure = engine.failed() => return Err(failure),
+        };
+        if config.roles.broker {
+            let finalized = image.features().map(|(name, level)| (name.as_str(), level));
+            if let Some(line) = handles.features.not_served(finalized) {
+                warn!("{line}");
+            }
+            load(&hosting, &handles, &image, (threads, clock.now())).await?;
         }
-        load(&hosting, &handles, &image, (threads, clock.now())).await?;
-        let listener = Changed::new(handles.clone());
-        let observer = Observer::new(Arc::new(handle.clone()), Arc::new(listener), published.clone());
-        let observing = tokio::spawn(observe(observer));
-        register_controller(&handle, &config).await;
-        let request = registration(&config, &handles, &folders, &sockets)?;
-        let interval = Duration::from_millis(config.broker_heartbeat_interval_ms().max(1) as u64);
-        let lifecycle = Lifecycle::start(request, interval, channel, published).await;
-        let lifecycle = Arc::new(lifecycle.map_err(|refused| refused.to_string())?);
-        if !lifecycle.ready().await {
-            return Err("the controller stopped before this broker was ready".into());
+        let observing = tokio::spawn(observe(observer, handles.clone()));
+        handles.published.wait_for(image.offset).await;
+        if let Engine::Leads(quorum) = &engine {
+            register_controller(&quorum.handle(), &config).await;
+            // Whoever connects finds the controller in its own cluster.
+            let end = quorum.handle().status().high_watermark;
+            handles.published.wait_for(end - 1).await;
         }
+        let broker = match config.roles.broker {
+            true => {
+                let request = registration(&config, &handles, &folders, &sockets)?;
+                let lifecycle = Lifecycle::start(request, timing, channel, handles.published.clone());
+                let lifecycle = lifecycle.await.map_err(|refused| refusal(refused, &config, &handles))?;
+                let lifecycle = Arc::new(lifecycle);
+                if !lifecycle.ready().await {
+                    return Err("the controller stopped before this broker was ready".into());
+                }
+                let (stop_chores, ending) = watch::channel(false);
+                let chores = do_chores(&hosting, &handles, &lifecycle, ending);
+                Some(Broker {
+                    lifecycle,
+                    stop_chores,
+                    chores,
+                })
+            }
+            false => None,
+        };
         let (stop_listening, stopping) = watch::channel(false);
         let announcement = announce(&config, &sockets);
         let listening = listen(sockets, &config, &handles, stopping);
-        let (stop_chores, ending) = watch::channel(false);
-        let chores = do_chores(&hosting, &handles, &lifecycle, ending);
         println!("{announcement}");
         Ok(Node {
             stop_listening,
-            stop_chores,
             listening,
-            chores,
-            lifecycle,
+            broker,
             observing,
-            quorum,
+            engine,
             dirs: folders.dirs,
             clock,
             threads,
-            shutdown_patience: Duration::from_secs(5),
         })
     }
 
     /// Leaves the cluster, answers nobody any more, brings everything to the disk, and says so with the marker of a
     /// clean stop.
     async fn stop(mut self) {
-        self.stop_chores.send_replace(true);
-        while self.chores.join_next().await.is_some() {}
-        let epoch = self.lifecycle.broker_epoch();
-        if let Some(lifecycle) = Arc::into_inner(self.lifecycle) {
-            lifecycle.shut_down(self.shutdown_patience).await;
-        }
+        let epoch = match self.broker {
+            Some(broker) => Some(broker.stop().await),
+            None => None,
+        };
         self.stop_listening.send_replace(true);
         while self.listening.join_next().await.is_some() {}
         self.observing.abort();
-        if let Err(failure) = self.quorum.stop().await {
-            error!("the metadata log was not closed: {failure}");
-        }
+        self.engine.stop().await;
+        let Some(epoch) = epoch else { return };
         let (dirs, threads, now) = (self.dirs, self.threads, self.clock.now());
         let closed = tokio::task::spawn_blocking(move || dirs.close_clean(epoch, threads, now));
         for failed in closed.await.unwrap_or_default() {
@@ -207,115 +227,56 @@ impl Node {
     }
 }
 
-/// A socket and the listener that it belongs to.
-struct Bound {
-    socket: TcpListener,
-    endpoint: Endpoint,
-    controller: bool,
-}
-
-/// Opened before anything else, so that a taken port ends the start at once.
-fn bind(config: &BrokerConfig) -> Result<Vec<Bound>, Failure> {
-    let controllers = config.controller_listeners().map(|endpoint| (endpoint, true));
-    let all = config
-        .broker_listeners()
-        .map(|endpoint| (endpoint, false))
-        .chain(controllers);
-    let mut bound = Vec::new();
-    for (endpoint, controller) in all {
-        if endpoint.protocol.uses_tls() || endpoint.protocol.uses_sasl() {
-            let protocol = endpoint.protocol.name();
-            return Err(format!(
-                "listeners: {endpoint}: {protocol} is not supported yet, only PLAINTEXT is"
-            ));
+impl Broker {
+    /// Hands over what it leads; returns its epoch, for the marker of a clean stop.
+    async fn stop(mut self) -> i64 {
+        self.stop_chores.send_replace(true);
+        while self.chores.join_next().await.is_some() {}
+        let epoch = self.lifecycle.broker_epoch();
+        if let Some(lifecycle) = Arc::into_inner(self.lifecycle) {
+            lifecycle.shut_down(SHUTDOWN_PATIENCE).await;
         }
-        let backlog = config.socket_listen_backlog_size().max(1) as u32;
-        let socket = open(endpoint, backlog)?;
-        bound.push(Bound {
-            socket,
-            endpoint: endpoint.clone(),
-            controller,
-        });
+        epoch
     }
-    Ok(bound)
 }
 
-/// Where to listen, the best first: without a host on every address of both families, with one preferably on IPv4,
-/// which every client tries.
-fn addresses(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
-    let port = u16::try_from(endpoint.port).unwrap_or(0);
-    let Some(host) = endpoint.host.as_deref() else {
-        let all: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
-        return Ok(all.map(|address| SocketAddr::new(address, port)).to_vec());
-    };
-    let found = (host, port).to_socket_addrs();
-    let mut found: Vec<SocketAddr> = found
-        .map_err(|error| format!("listeners: {endpoint}: {error}"))?
-        .collect();
-    found.sort_by_key(|address| !address.is_ipv4());
-    Ok(found)
-}
-
-/// Opens the first address that this machine has.
-fn open(endpoint: &Endpoint, backlog: u32) -> Result<TcpListener, Failure> {
-    let mut failure = format!("listeners: {endpoint}: the host has no address");
-    for address in addresses(endpoint)? {
-        match listener::bind(address, backlog) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => {
-                failure = format!("listeners: {endpoint}: {error}");
-                // Only a machine without this family of addresses is given another try.
-                let missing = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::Unsupported];
-                if !missing.contains(&error.kind()) && error.raw_os_error() != Some(NO_SUCH_FAMILY) {
-                    break;
-                }
-            }
+/// Why this broker cannot join, and what to do about it.
+fn refusal(refused: NotRegistered, config: &BrokerConfig, handles: &Handles) -> Failure {
+    let image = handles.image();
+    let finalized = image.features().map(|(name, level)| (name.as_str(), level));
+    let advice = match (refused, config.quorum_addresses().first()) {
+        (NotRegistered::Unsupported, Some(controller)) => {
+            let controller = format!("{}:{}", controller.host, controller.port);
+            handles.features.how_to_join(finalized, &controller)
         }
-    }
-    Err(failure)
+        _ => None,
+    };
+    advice.unwrap_or_else(|| refused.to_string())
 }
 
-/// EAFNOSUPPORT of Linux.
-const NO_SUCH_FAMILY: i32 = 97;
-
-fn start_quorum(config: &BrokerConfig, folders: &Folders, clock: &SharedClock) -> Result<Quorum, Failure> {
-    let failed = |error: &dyn std::fmt::Display| format!("the metadata log in {}: {error}", folders.metadata.display());
-    let opened = MetadataStore::open(
-        folders.metadata_place(),
-        StoreSettings::new(config),
-        config.node_id,
-        clock.now(),
-    );
-    let opened = opened.map_err(|error| failed(&error))?;
-    opened.warnings.iter().for_each(|warning| warn!("{warning}"));
-    // A new cluster has no partitions: without this they would all be set aside as nobody's.
-    if opened.replay.image().metadata_version().is_none()
-        && let Some(partition) = folders.dirs.any_partition()
-    {
-        let lost = format!("nothing is in it, yet {} is there; bring it back", partition.display());
-        return Err(failed(&lost));
+fn timing(config: &BrokerConfig) -> Timing {
+    let milliseconds = |count: i32| Duration::from_millis(u64::try_from(count).unwrap_or(0));
+    Timing {
+        heartbeat_interval: milliseconds(config.broker_heartbeat_interval_ms().max(1)),
+        register_until: Instant::now() + milliseconds(config.initial_broker_registration_timeout_ms()),
     }
-    let supported = Features::new(config);
-    let features = supported.supported().iter().map(|feature| {
-        let range = VersionRange {
-            min: feature.lowest,
-            max: feature.highest,
-        };
-        (CompactString::from(feature.name), range)
-    });
-    let identity = Identity {
-        cluster_id: folders.cluster_id.clone(),
-        features: features.collect(),
-        seed: random(),
-    };
-    Quorum::start(opened, identity, config, clock.clone()).map_err(|error| failed(&error))
+}
+
+/// The cluster as it was when its log could first be read to the end.
+async fn catch_up(observer: &mut Observer, until: Instant) -> Result<Arc<Image>, Failure> {
+    match timeout_at(until, observer.catch_up()).await {
+        Ok(Ok(Some(image))) => Ok(image),
+        Ok(Ok(None)) => Err("the metadata log ended before this node had read it".into()),
+        Ok(Err(error)) => Err(format!("the metadata log cannot be followed: {error}")),
+        Err(_) => Err(NotRegistered::TooLate.to_string()),
+    }
 }
 
 /// Opens the logs that are there.
 async fn load(
     hosting: &Arc<Hosting>,
     handles: &Arc<Handles>,
-    image: &Arc<crate::metadata::Image>,
+    image: &Arc<Image>,
     (threads, now): (usize, Timestamp),
 ) -> Result<(), Failure> {
     let (hosting, config, image) = (hosting.clone(), handles.config(), image.clone());
@@ -325,19 +286,20 @@ async fn load(
         .map_err(|error| format!("the logs could not be opened: {error}"))
 }
 
-async fn observe(observer: Observer) {
-    if let Err(error) = observer.run().await {
+async fn observe(observer: Observer, handles: Arc<Handles>) {
+    let listener = Arc::new(Changed::new(handles.clone()));
+    if let Err(error) = observer.run(listener, handles.published.clone()).await {
         error!("the metadata log cannot be followed any more: {error}");
-        // What this broker would serve from now on could be wrong.
+        // What this node would serve from now on could be wrong.
         std::process::exit(1);
     }
 }
 
-type Doors<'a> = (
-    &'a QuorumHandle,
-    &'a Arc<dyn ControllerChannel>,
-    &'a Arc<Published>,
-    &'a SharedClock,
+type Doors = (
+    Arc<dyn MetadataLog>,
+    ControllerAt,
+    Arc<dyn ControllerChannel>,
+    SharedClock,
 );
 
 fn handles(
@@ -345,26 +307,26 @@ fn handles(
     logging: Logging,
     folders: &Folders,
     hosting: &Arc<Hosting>,
-    (quorum, channel, published, clock): Doors<'_>,
-) -> Result<Handles, Failure> {
+    (log, controller, channel, clock): Doors,
+) -> Handles {
     let slots = usize::try_from(config.values().int("max.incremental.fetch.session.cache.slots")).unwrap_or(0);
-    Ok(Handles {
+    Handles {
         node_id: config.node_id,
         cluster_id: folders.cluster_id.clone(),
-        clock: clock.clone(),
+        clock,
         features: Features::new(config),
-        kraft_version: quorum.status().kraft_version,
+        log,
         replicas: hosting.replicas.clone(),
         hosting: hosting.clone(),
         sessions: Sessions::new(slots, STALE_SESSION_MS),
         producer_ids: ProducerIds::default(),
         loggers: Box::new(logging),
-        published: published.clone(),
+        published: Arc::new(Published::default()),
         live: RwLock::new(Arc::new(LiveConfig::new(config.clone()))),
-        quorum: Some(quorum.clone()),
-        channel: channel.clone(),
+        controller,
+        channel,
         session_seed: AtomicU64::new(u64::from_be_bytes(random())),
-    })
+    }
 }
 
 fn listen(
@@ -452,16 +414,16 @@ fn do_chores(
 fn announce(config: &BrokerConfig, sockets: &[Bound]) -> String {
     let told = sockets
         .iter()
-        .filter(|bound| !bound.controller)
+        .filter(|bound| bound.controller != config.roles.broker)
         .filter_map(|bound| bound.socket.local_addr().ok());
     let told: Vec<String> = told.map(|address| address.to_string()).collect();
+    let (id, told) = (config.node_id, told.join(", "));
+    if !config.roles.broker {
+        let data = config.metadata_log_dir();
+        return format!("Ottla controller {id} listens on {told}, metadata in {data}, acknowledged from the disk");
+    }
     let data = config.log_dirs().join(", ");
-    let durability = "acknowledged from the page cache, as Kafka does";
-    format!(
-        "Ottla node {} listens on {}, data in {data}, {durability}",
-        config.node_id,
-        told.join(", ")
-    )
+    format!("Ottla node {id} listens on {told}, data in {data}, acknowledged from the page cache, as Kafka does")
 }
 
 /// Bytes by chance; a machine that has none cannot be trusted with ids.

@@ -32,6 +32,18 @@ impl ErrorCode {
         found.copied().unwrap_or(ErrorCode::UnknownServerError)
     }
 
+    /// As Kafka's log writes it: `NOT_CONTROLLER`.
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_uppercase());
+        }
+        name
+    }
+
     pub fn is_none(self) -> bool {
         self == ErrorCode::None
     }

@@ -32,6 +32,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "storage",
             "format",
             "peers",
+            "protocol",
         ],
     ),
     ("peers", &["protocol"]),

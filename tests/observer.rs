@@ -10,6 +10,7 @@ use ottla::log::Place;
 use ottla::metadata::Changes;
 use ottla::metadata::Image;
 use ottla::peers::connection::Connection;
+use ottla::runtime::metadata_log::MetadataLog;
 use ottla::runtime::observer::ImageListener;
 use ottla::runtime::observer::Observer;
 use ottla::runtime::observer::Published;
@@ -213,8 +214,8 @@ impl Following {
         let place = Place::alone(folder.join("__cluster_metadata-0"), "__cluster_metadata", 0, Uuid::ONE);
         let log = RemoteLog::start(place, settings, Arc::new(SystemClock)).unwrap();
         let published = Arc::new(Published::default());
-        let observer = Observer::new(Arc::new(log.handle()), Arc::new(Nobody), published.clone());
-        tokio::spawn(observer.run());
+        let observer = Observer::new(Arc::new(log.handle()));
+        tokio::spawn(observer.run(Arc::new(Nobody), published.clone()));
         Following { log, published }
     }
 

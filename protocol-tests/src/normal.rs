@@ -83,7 +83,7 @@ impl Rules<'_> {
     fn number(&self, name: &str, number: i64) -> Value {
         let replaced = match name {
             "throttle_time_ms" => return json!(0),
-            "session_id" => number > 0,
+            "session_id" | "broker_epoch" => number > 0,
             "finalized_features_epoch" => number >= 0,
             "producer_id" => self.message == "InitProducerId" && number >= 0,
             "port" => number > 0,

@@ -23,30 +23,32 @@ use std::time::Instant;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Runner<'a> {
+/// What `save` keeps, for the scripts that follow as well.
+pub type Saved = HashMap<String, Value>;
+
+struct Runner<'a> {
     declarations: &'a Declarations,
     address: &'a str,
     connection: Connection,
-    saved: HashMap<String, Value>,
+    saved: &'a mut Saved,
     latest: Option<(String, i16, String)>,
     answer: Value,
-    pub exchanges: usize,
-    pub transcript: String,
+    exchanges: usize,
+    transcript: String,
     /// Where the latest answer begins in it.
     said_from: usize,
 }
 
 /// Runs a script and gives what was said, in normal form, and how many exchanges there were.
-pub fn run(declarations: &Declarations, address: &str, script: &str) -> (String, usize) {
+pub fn run(declarations: &Declarations, address: &str, script: &str, saved: &mut Saved) -> (String, usize) {
     let connection = Connection::open(address).unwrap();
-    let (saved, answer) = (HashMap::new(), Value::Null);
     let mut runner = Runner {
         declarations,
         address,
         connection,
         saved,
         latest: None,
-        answer,
+        answer: Value::Null,
         exchanges: 0,
         transcript: String::new(),
         said_from: 0,
@@ -100,7 +102,7 @@ impl Runner<'_> {
             let answer = self.ask(answered);
             self.exchanges += 1;
             let told = match &answer {
-                Some(answer) => normal(name, answer, &self.saved).to_string(),
+                Some(answer) => normal(name, answer, self.saved).to_string(),
                 None => "closed".into(),
             };
             self.transcript += &format!("{name} {version}\n{told}\n\n");
@@ -116,7 +118,7 @@ impl Runner<'_> {
     fn ask(&mut self, answered: bool) -> Option<Value> {
         let (name, version, json) = self.latest.clone().unwrap();
         let mut json = json.replace("$v", &version.to_string());
-        for (variable, value) in &self.saved {
+        for (variable, value) in &*self.saved {
             json = json.replace(&format!("\"${variable}\""), &value.to_string());
         }
         let value: Value =

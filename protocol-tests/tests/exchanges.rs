@@ -1,8 +1,10 @@
-//! Every script in `exchanges/`, against the server at BOOTSTRAP_SERVERS or else a broker started here, must be
-//! answered as Apache Kafka answered when `expected/` was recorded (RECORD=1 records anew).
+//! Every script in `exchanges/` and `controller/` must be answered as Apache Kafka answered when `expected/` was
+//! recorded (RECORD=1 records anew): the first by the broker at BOOTSTRAP_SERVERS, the others by the controller, alone in
+//! its process, at CONTROLLER_SERVERS; without these variables by nodes that are started here.
 
 use protocol_tests::declarations::Declarations;
 use protocol_tests::script;
+use protocol_tests::script::Saved;
 use std::env;
 use std::fs;
 use std::io::Read;
@@ -18,18 +20,28 @@ use std::time::Instant;
 
 #[test]
 fn every_exchange_is_answered_as_apache_kafka_answers_it() {
+    judge("exchanges", Server::broker);
+}
+
+#[test]
+fn a_controller_answers_as_apache_kafkas_does() {
+    judge("controller", Server::controller);
+}
+
+fn judge(folder: &str, reach: fn() -> Server) {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let server = Server::reach();
+    let server = reach();
     let declarations = Declarations::load();
-    let (mut exchanges, mut wrong) = (0, Vec::new());
-    for path in scripts(&home.join("exchanges")) {
+    let (mut exchanges, mut wrong, mut saved) = (0, Vec::new(), Saved::new());
+    for path in scripts(&home.join(folder)) {
         let name = path.file_name().unwrap().to_str().unwrap().to_string();
         if env::var("SCRIPT").is_ok_and(|only| name != format!("{only}.txt")) {
             continue;
         }
-        let (said, count) = script::run(&declarations, &server.address, &fs::read_to_string(&path).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        let (said, count) = script::run(&declarations, &server.address, &text, &mut saved);
         exchanges += count;
-        let expected = home.join("expected").join(&name);
+        let expected = home.join("expected").join(folder).join(&name);
         if env::var_os("RECORD").is_some() {
             fs::write(&expected, &said).unwrap();
         } else {
@@ -102,16 +114,56 @@ struct Server {
 }
 
 impl Server {
-    fn reach() -> Server {
+    fn broker() -> Server {
         if let Ok(address) = env::var("BOOTSTRAP_SERVERS") {
             return Server { address, child: None };
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let folder = env::temp_dir().join(format!("ottla-protocol-tests-{}", std::process::id()));
+        let (address, folder) = (free_address(), temporary("broker"));
+        let options = [
+            format!("listeners=PLAINTEXT://{address}"),
+            format!("log.dirs={}", folder.display()),
+        ];
+        Server::start(address, folder, &options)
+    }
+
+    fn controller() -> Server {
+        if let Ok(address) = env::var("CONTROLLER_SERVERS") {
+            return Server { address, child: None };
+        }
+        let (address, folder) = (free_address(), temporary("controller"));
+        let options = [
+            "process.roles=controller".to_string(),
+            "node.id=100".to_string(),
+            "controller.listener.names=CONTROLLER".to_string(),
+            format!("listeners=CONTROLLER://{address}"),
+            format!("controller.quorum.bootstrap.servers={address}"),
+            format!("log.dirs={}", folder.join("data").display()),
+            // Longer than it takes until the last script, in which sessions end.
+            "broker.session.timeout.ms=12000".to_string(),
+            "auto.leader.rebalance.enable=false".to_string(),
+        ];
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("server.properties");
+        fs::write(&file, options.join("\n")).unwrap();
+        let formatted = Command::new(binary())
+            .args([
+                "storage",
+                "format",
+                "--standalone",
+                "-t",
+                "xtzWWN4bTjitpL3kfd9s5g",
+                "-c",
+            ])
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(formatted.status.success(), "{formatted:?}");
+        Server::start(address, folder, &options)
+    }
+
+    fn start(address: String, folder: PathBuf, options: &[String]) -> Server {
         let child = Command::new(binary())
-            .args(["--override", &format!("listeners=PLAINTEXT://{address}")])
-            .args(["--override", &format!("log.dirs={}", folder.display())])
+            .args(options.iter().flat_map(|option| ["--override", option]))
             .stdout(Stdio::null())
             .spawn()
             .expect("the broker starts: build it first");
@@ -121,11 +173,23 @@ impl Server {
         };
         let began = Instant::now();
         while TcpStream::connect(&server.address).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(20), "the broker does not listen");
+            assert!(began.elapsed() < Duration::from_secs(20), "the server does not listen");
             std::thread::yield_now();
         }
         server
     }
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}
+
+fn temporary(what: &str) -> PathBuf {
+    env::temp_dir().join(format!("ottla-protocol-tests-{}-{what}", std::process::id()))
 }
 
 impl Drop for Server {

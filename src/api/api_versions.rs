@@ -6,6 +6,8 @@ use crate::api::APIS;
 use crate::api::IntoOutcome;
 use crate::api::Outcome;
 use crate::api::context::Context;
+use crate::api::context::ControllerAt;
+use crate::api::envelope::FORWARDABLE;
 use crate::metadata::feature;
 use crate::protocol::header::Prefix;
 use crate::schema::api_versions_request::ApiVersionsRequest;
@@ -33,7 +35,7 @@ pub async fn handle(cx: &Context, request: ApiVersionsRequest) -> ApiVersionsRes
         .iter()
         .filter(|feature| version >= 4 || feature.lowest > 0);
     // The quorum keeps its own version, beside the records of the image.
-    let quorum = (feature::KRAFT_VERSION.into(), cx.handles.kraft_version);
+    let quorum = (feature::KRAFT_VERSION.into(), cx.handles.log.kraft_version());
     let levels = image
         .features()
         .map(|(name, level)| (name.clone(), level))
@@ -62,16 +64,22 @@ pub async fn handle(cx: &Context, request: ApiVersionsRequest) -> ApiVersionsRes
 
 fn api_keys(cx: &Context) -> Vec<ApiVersion> {
     let served = APIS.iter().filter(|api| api.is_on(cx.peer.controller));
-    let mut keys: Vec<ApiVersion> = served
-        .map(|api| {
-            let (min_version, max_version) = api.versions(&cx.handles);
-            ApiVersion {
-                api_key: api.key,
-                min_version,
-                max_version,
+    let told = served.filter_map(|api| {
+        let own = api.versions(&cx.handles);
+        let (min_version, max_version) = match &cx.handles.controller {
+            // What is passed on must be understood where it goes.
+            ControllerAt::Elsewhere(remote) if FORWARDABLE.contains(&api.key) => {
+                remote.common_versions(api.key, own)?
             }
+            _ => own,
+        };
+        Some(ApiVersion {
+            api_key: api.key,
+            min_version,
+            max_version,
         })
-        .collect();
+    });
+    let mut keys: Vec<ApiVersion> = told.collect();
     keys.sort_by_key(|row| row.api_key);
     keys
 }

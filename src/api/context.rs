@@ -17,14 +17,18 @@ use crate::metadata::Image;
 use crate::metadata::ResourceKind;
 use crate::protocol::features::Features;
 use crate::protocol::header::Prefix;
+use crate::protocol::principal::Principal;
 use crate::replication::hosting::Hosting;
 use crate::replication::replicas::Replicas;
 use crate::replication::session::Sessions;
 use crate::runtime::controller_channel::ControllerChannel;
+use crate::runtime::metadata_log::MetadataLog;
 use crate::runtime::observer::Published;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::quorum::QuorumHandle;
 use crate::runtime::quorum::Stopped;
+use crate::runtime::remote_controller::Asker;
+use crate::runtime::remote_controller::RemoteController;
 use crate::schema::Message;
 use crate::schema::allocate_producer_ids_request::AllocateProducerIdsRequest;
 use crate::types::ErrorCode;
@@ -44,10 +48,18 @@ pub struct Peer {
     pub address: SocketAddr,
     pub local: SocketAddr,
     pub listener: Arc<str>,
+    pub principal: Principal,
     /// Whether the connection came in by the controller's listener.
     pub controller: bool,
     /// Whether a broker speaks for the client, having checked what only it can check.
     pub forwarded: bool,
+}
+
+impl Peer {
+    /// Who comes by a listener that asks nobody for his name.
+    pub fn anonymous() -> Principal {
+        Principal::anonymous()
+    }
 }
 
 /// One request.
@@ -58,13 +70,20 @@ pub struct Context {
     pub client_id: Option<CompactString>,
 }
 
+/// Where the active controller is.
+pub enum ControllerAt {
+    Here(QuorumHandle),
+    Elsewhere(Arc<RemoteController>),
+}
+
 /// What this node offers to handlers.
 pub struct Handles {
     pub node_id: NodeId,
     pub cluster_id: CompactString,
     pub clock: SharedClock,
     pub features: Features,
-    pub kraft_version: i16,
+    /// What this node knows of the cluster comes from here.
+    pub log: Arc<dyn MetadataLog>,
     pub replicas: Arc<Replicas>,
     pub hosting: Arc<Hosting>,
     pub sessions: Sessions,
@@ -73,8 +92,7 @@ pub struct Handles {
     pub published: Arc<Published>,
     /// As the metadata log overlays the file.
     pub live: RwLock<Arc<LiveConfig>>,
-    /// The quorum's leader, if it is this very node.
-    pub quorum: Option<QuorumHandle>,
+    pub controller: ControllerAt,
     pub channel: Arc<dyn ControllerChannel>,
     /// Where the ids of fetch sessions come from; seeded by chance.
     pub session_seed: AtomicU64,
@@ -146,9 +164,19 @@ impl Context {
         any.map_or(-1, |(broker, _)| broker.id)
     }
 
-    /// Has the controller decide, and answers once this broker has seen what came of it: a client reads its own writes.
+    /// Has the controller decide. If it is here, answers once this broker has seen what came of it: a client reads its
+    /// own writes.
     pub async fn control<R: Controlled>(&self, request: R) -> Result<R::Answer, Stopped> {
-        let (version, forwarded) = (self.prefix.version, self.peer.forwarded || !self.peer.controller);
+        self.control_as(self.prefix.version, request).await
+    }
+
+    /// As `control`, for what this broker asks for on behalf of a client.
+    pub async fn control_as<R: Controlled>(&self, version: i16, request: R) -> Result<R::Answer, Stopped> {
+        let quorum = match &self.handles.controller {
+            ControllerAt::Here(quorum) => quorum,
+            ControllerAt::Elsewhere(remote) => return self.pass_on(remote, version, &request).await,
+        };
+        let forwarded = self.peer.forwarded || !self.peer.controller;
         let decide = |controller: &Controller, moment: &mut Moment<'_>| {
             let caller = Caller {
                 version,
@@ -157,10 +185,26 @@ impl Context {
             };
             request.decide(controller, moment, &caller)
         };
-        let quorum = self.handles.quorum.as_ref().ok_or(Stopped)?;
         let done = quorum.submit(decide).await?;
         self.handles.published.wait_for(done.offset).await;
         Ok(done.reply)
+    }
+
+    /// Lets the controller in another process answer this client.
+    pub async fn pass_on<Q: Message, A: Message>(
+        &self,
+        remote: &RemoteController,
+        version: i16,
+        request: &Q,
+    ) -> Result<A, Stopped> {
+        let asker = Asker {
+            principal: &self.peer.principal,
+            version,
+            correlation_id: self.prefix.correlation_id,
+            client_id: self.client_id.as_ref(),
+            address: self.peer.address.ip(),
+        };
+        remote.forward(request, &asker).await
     }
 }
 

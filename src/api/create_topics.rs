@@ -9,20 +9,9 @@ use crate::controller::Outcome;
 use crate::runtime::quorum::Stopped;
 use crate::schema::create_topics_request::CreateTopicsRequest;
 use crate::schema::create_topics_response::CreateTopicsResponse;
-use std::time::Duration;
-use tokio::time::timeout;
-
-/// How long an answer waits for the folders of new partitions.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 pub async fn handle(cx: &Context, request: CreateTopicsRequest) -> Result<CreateTopicsResponse, Stopped> {
-    let mut made = cx.handles.hosting.made.subscribe();
-    let answer = cx.control(request).await?;
-    if cx.handles.replicas.has_planned() {
-        // Whoever writes at once finds the folders there; what takes longer is made in the background, or when used.
-        let _ = timeout(PATIENCE, made.changed()).await;
-    }
-    Ok(answer)
+    cx.control(request).await
 }
 
 impl Controlled for CreateTopicsRequest {

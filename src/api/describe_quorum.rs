@@ -1,6 +1,13 @@
-//! DescribeQuorum (key 55, v0–2): who leads the metadata quorum, and how far its voters are (KIP-595, KIP-853).
+//! DescribeQuorum (key 55, v0–2): who leads the metadata quorum, and how far its voters and observers are (KIP-595,
+//! KIP-853).
 
 use crate::api::context::Context;
+use crate::api::context::ControllerAt;
+use crate::api::quorum_requests;
+use crate::runtime::quorum::QuorumHandle;
+use crate::runtime::quorum::Stopped;
+use crate::runtime::replicating::Progress;
+use crate::runtime::replicating::ReplicaKey;
 use crate::schema::describe_quorum_request::DescribeQuorumRequest;
 use crate::schema::describe_quorum_response::DescribeQuorumResponse;
 use crate::schema::describe_quorum_response::Listener;
@@ -10,12 +17,17 @@ use crate::schema::describe_quorum_response::ReplicaState;
 use crate::schema::describe_quorum_response::TopicData;
 use crate::types::ErrorCode;
 
-const METADATA_TOPIC: &str = "__cluster_metadata";
+pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> Result<DescribeQuorumResponse, Stopped> {
+    match &cx.handles.controller {
+        ControllerAt::Here(quorum) => Ok(answer(cx, quorum, &request)),
+        ControllerAt::Elsewhere(remote) => cx.pass_on(remote, cx.prefix.version, &request).await,
+    }
+}
 
-pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuorumResponse {
+fn answer(cx: &Context, quorum: &QuorumHandle, request: &DescribeQuorumRequest) -> DescribeQuorumResponse {
     let topics = request.topics.iter().map(|topic| {
         let describe = |index: i32| match (topic.topic_name.as_str(), index) {
-            (METADATA_TOPIC, 0) => describe(cx),
+            (quorum_requests::METADATA_TOPIC, 0) => describe(cx, quorum),
             _ => PartitionData {
                 partition_index: index,
                 error_code: ErrorCode::UnknownTopicOrPartition.code(),
@@ -37,7 +49,7 @@ pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuo
         .iter()
         .flat_map(|topic| &topic.partitions)
         .any(|partition| partition.error_code == 0);
-    let nodes = if described { nodes(cx) } else { Vec::new() };
+    let nodes = if described { nodes(quorum) } else { Vec::new() };
     DescribeQuorumResponse {
         topics,
         nodes,
@@ -45,10 +57,7 @@ pub async fn handle(cx: &Context, request: DescribeQuorumRequest) -> DescribeQuo
     }
 }
 
-fn describe(cx: &Context) -> PartitionData {
-    let Some(quorum) = &cx.handles.quorum else {
-        return PartitionData::default();
-    };
+fn describe(cx: &Context, quorum: &QuorumHandle) -> PartitionData {
     let status = quorum.status();
     let now = cx.handles.clock.now();
     let leader = ReplicaState {
@@ -63,23 +72,30 @@ fn describe(cx: &Context) -> PartitionData {
         leader_epoch: status.leader_epoch,
         high_watermark: status.high_watermark,
         current_voters: vec![leader],
+        observers: quorum.observers().into_iter().map(observer).collect(),
         ..PartitionData::default()
     }
 }
 
-fn nodes(cx: &Context) -> Vec<Node> {
-    let image = cx.handles.image();
-    let nodes = image.controllers().map(|controller| Node {
-        node_id: controller.id,
-        listeners: controller
-            .endpoints
-            .iter()
-            .map(|endpoint| Listener {
-                name: endpoint.listener.clone(),
-                host: endpoint.host.clone(),
-                port: endpoint.port,
-            })
-            .collect(),
+fn observer(((replica_id, replica_directory_id), progress): (ReplicaKey, Progress)) -> ReplicaState {
+    ReplicaState {
+        replica_id,
+        replica_directory_id,
+        log_end_offset: progress.end_offset,
+        last_fetch_timestamp: progress.last_fetch,
+        last_caught_up_timestamp: progress.last_caught_up,
+    }
+}
+
+/// The voters, of which there is one; observers have no listeners that others must know.
+fn nodes(quorum: &QuorumHandle) -> Vec<Node> {
+    let listeners = quorum.endpoints().iter().map(|endpoint| Listener {
+        name: endpoint.listener.clone(),
+        host: endpoint.host.clone(),
+        port: endpoint.port,
     });
-    nodes.collect()
+    vec![Node {
+        node_id: quorum.status().leader_id,
+        listeners: listeners.collect(),
+    }]
 }

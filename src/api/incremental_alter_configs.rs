@@ -23,6 +23,7 @@ use crate::schema::incremental_alter_configs_request::AlterConfigsResource;
 use crate::schema::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
 use crate::schema::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use crate::schema::incremental_alter_configs_response::IncrementalAlterConfigsResponse;
+use crate::types::ErrorCode;
 use compact_str::CompactString;
 
 pub async fn handle(
@@ -30,7 +31,7 @@ pub async fn handle(
     request: IncrementalAlterConfigsRequest,
 ) -> Result<IncrementalAlterConfigsResponse, Stopped> {
     if cx.peer.controller {
-        return cx.control(request).await;
+        return at_controller(cx, request).await;
     }
     let validate_only = request.validate_only;
     let (verdicts, resources) = judge_all(
@@ -49,21 +50,47 @@ pub async fn handle(
             .responses
         }
     };
-    let responses = answer_all(
-        request.resources,
-        verdicts,
-        decided,
-        |resource, error, error_message| AlterConfigsResourceResponse {
-            error_code: error.code(),
-            error_message,
-            resource_type: resource.resource_type,
-            resource_name: resource.resource_name,
-        },
-    );
+    let responses = answer_all(request.resources, verdicts, decided, encode);
     Ok(IncrementalAlterConfigsResponse {
         responses,
         ..Default::default()
     })
+}
+
+/// A controller decides all but the levels of its own log, whose answers come last.
+async fn at_controller(
+    cx: &Context,
+    request: IncrementalAlterConfigsRequest,
+) -> Result<IncrementalAlterConfigsResponse, Stopped> {
+    let validate_only = request.validate_only;
+    let is_loggers = |resource: &AlterConfigsResource| {
+        ResourceKind::from_code(resource.resource_type) == Some(ResourceKind::BrokerLogger)
+    };
+    let (loggers, resources): (Vec<_>, Vec<_>) = request.resources.into_iter().partition(is_loggers);
+    let verdicts = loggers.iter().map(|resource| judge(cx, validate_only, resource));
+    let verdicts: Vec<Verdict> = verdicts.collect();
+    let decided = IncrementalAlterConfigsRequest {
+        resources,
+        validate_only,
+    };
+    let mut response = cx.control(decided).await?;
+    response
+        .responses
+        .extend(answer_all(loggers, verdicts, Vec::new(), encode));
+    Ok(response)
+}
+
+fn encode(
+    resource: AlterConfigsResource,
+    error: ErrorCode,
+    error_message: Option<CompactString>,
+) -> AlterConfigsResourceResponse {
+    AlterConfigsResourceResponse {
+        error_code: error.code(),
+        error_message,
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name,
+    }
 }
 
 fn judge(cx: &Context, validate_only: bool, resource: &AlterConfigsResource) -> Verdict {

@@ -19,6 +19,9 @@ use crate::types::Uuid;
 use compact_str::CompactString;
 use std::collections::BTreeSet;
 
+/// What every controller understands.
+const CREATE_TOPICS_VERSION: i16 = 7;
+
 pub async fn handle(cx: &Context, request: MetadataRequest) -> MetadataResponse {
     let version = cx.prefix.version;
     let image = cx.handles.image();
@@ -143,20 +146,22 @@ async fn answer_topics(cx: &Context, image: &Image, asked: &Asked, may_create: b
 
 /// Kafka answers that the topic is unknown and creates it meanwhile; the client asks again. Here it is there by then.
 async fn create(cx: &Context, names: Vec<CompactString>) {
+    let config = cx.handles.config();
+    let replication_factor = i16::try_from(config.default_replication_factor()).unwrap_or(i16::MAX);
     let topics = names.into_iter().map(|name| CreatableTopic {
         name,
-        num_partitions: -1,
-        replication_factor: -1,
+        num_partitions: config.num_partitions(),
+        replication_factor,
         ..CreatableTopic::default()
     });
-    let timeout_ms = cx.handles.config().request_timeout_ms();
+    let timeout_ms = config.request_timeout_ms();
     let request = CreateTopicsRequest {
         topics: topics.collect(),
         timeout_ms,
         ..CreateTopicsRequest::default()
     };
     // A controller that has stopped creates nothing; the client asks again and again.
-    let _ = cx.control(request).await;
+    let _ = cx.control_as(CREATE_TOPICS_VERSION, request).await;
 }
 
 fn unknown(name: &CompactString, error: ErrorCode) -> MetadataResponseTopic {

@@ -1,13 +1,20 @@
 //! One file per API key, named as Kafka names it, and the table that leads to them. ApiVersions answers from it too.
 
+pub mod allocate_producer_ids;
 pub mod alter_client_quotas;
 pub mod alter_configs;
+pub mod alter_partition;
 pub mod alter_partition_reassignments;
 pub mod alter_replica_log_dirs;
 pub mod alter_user_scram_credentials;
 pub mod altering;
 pub mod api_versions;
+pub mod assign_replicas_to_dirs;
+pub mod begin_quorum_epoch;
+pub mod broker_heartbeat;
+pub mod broker_registration;
 pub mod context;
+pub mod controller_registration;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_records;
@@ -21,7 +28,11 @@ pub mod describe_quorum;
 pub mod describe_topic_partitions;
 pub mod describe_user_scram_credentials;
 pub mod elect_leaders;
+pub mod end_quorum_epoch;
+pub mod envelope;
 pub mod fetch;
+pub mod fetch_metadata_log;
+pub mod fetch_snapshot;
 pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod list_config_resources;
@@ -30,8 +41,10 @@ pub mod list_partition_reassignments;
 pub mod metadata;
 pub mod offset_for_leader_epoch;
 pub mod produce;
+pub mod quorum_requests;
 pub mod unregister_broker;
 pub mod update_features;
+pub mod vote;
 
 use crate::api::context::Context;
 use crate::api::context::Handles;
@@ -144,6 +157,18 @@ apis! {
     Both describe_cluster describe_cluster_request::DescribeClusterRequest 0..=2;
     Broker describe_producers describe_producers_request::DescribeProducersRequest 0..=0;
     Both unregister_broker unregister_broker_request::UnregisterBrokerRequest 0..=0;
+    Controller fetch_metadata_log fetch_request::FetchRequest 4..=18;
+    Controller vote vote_request::VoteRequest 0..=2;
+    Controller begin_quorum_epoch begin_quorum_epoch_request::BeginQuorumEpochRequest 0..=1;
+    Controller end_quorum_epoch end_quorum_epoch_request::EndQuorumEpochRequest 0..=1;
+    Controller alter_partition alter_partition_request::AlterPartitionRequest 2..=3;
+    Controller envelope envelope_request::EnvelopeRequest 0..=0;
+    Controller fetch_snapshot fetch_snapshot_request::FetchSnapshotRequest 0..=1;
+    Controller broker_registration broker_registration_request::BrokerRegistrationRequest 0..=4;
+    Controller broker_heartbeat broker_heartbeat_request::BrokerHeartbeatRequest 0..=2;
+    Controller allocate_producer_ids allocate_producer_ids_request::AllocateProducerIdsRequest 0..=0;
+    Controller controller_registration controller_registration_request::ControllerRegistrationRequest 0..=0;
+    Controller assign_replicas_to_dirs assign_replicas_to_dirs_request::AssignReplicasToDirsRequest 0..=0;
     Broker list_config_resources list_config_resources_request::ListConfigResourcesRequest 0..=1;
     Broker describe_topic_partitions describe_topic_partitions_request::DescribeTopicPartitionsRequest 0..=0;
 }
@@ -208,12 +233,16 @@ pub async fn answer(handles: &Arc<Handles>, peer: &Arc<Peer>, frame: Bytes) -> O
     }
 }
 
+/// The API of a request, if it is served here at all.
+fn find(key: i16, controller: bool) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key == key && api.is_on(controller))
+}
+
 fn begin(handles: &Arc<Handles>, peer: &Arc<Peer>, frame: Bytes) -> Result<Answering, Outcome> {
     let close = |reason: String| Outcome::Close(reason);
     let prefix = Prefix::read(&frame).ok_or_else(|| close("a request without a whole header".into()))?;
     let (key, version) = (prefix.key, prefix.version);
-    let found = APIS.iter().find(|api| api.key == key && api.is_on(peer.controller));
-    let api = found.ok_or_else(|| close(format!("API key {key} is not served here")))?;
+    let api = find(key, peer.controller).ok_or_else(|| close(format!("API key {key} is not served here")))?;
     if !api.serves(version, handles) {
         return Err(match key {
             header::API_VERSIONS => api_versions::refuse(prefix),

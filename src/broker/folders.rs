@@ -65,6 +65,12 @@ impl Folders {
         }
     }
 
+    /// The id of the directory that holds the metadata log.
+    pub fn metadata_id(&self) -> Uuid {
+        let holds = self.dirs.dirs().iter().find(|dir| dir.path() == self.metadata);
+        holds.and_then(|dir| dir.id()).unwrap_or(Uuid::ZERO)
+    }
+
     /// Of the directories that can be used, sorted as a registration wants them.
     pub fn directory_ids(&self) -> Vec<Uuid> {
         let online = self.dirs.dirs().iter().filter(|dir| dir.is_online());

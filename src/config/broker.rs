@@ -191,6 +191,14 @@ impl BrokerConfig {
         Some(endpoint)
     }
 
+    /// Where the controllers can be asked for their leader.
+    pub fn quorum_addresses(&self) -> Vec<Address> {
+        match self.bootstrap_servers.is_empty() {
+            true => self.voters.iter().map(|(_, address)| address.clone()).collect(),
+            false => self.bootstrap_servers.clone(),
+        }
+    }
+
     /// Where the logs are.
     pub fn log_dirs(&self) -> &[String] {
         match self.values.get("log.dirs") {

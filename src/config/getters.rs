@@ -59,6 +59,8 @@ getters! {
     num_io_threads: int = "num.io.threads";
     background_threads: int = "background.threads";
 
+    controller_socket_timeout_ms: int = "controller.socket.timeout.ms";
+    initial_broker_registration_timeout_ms: int = "initial.broker.registration.timeout.ms";
     broker_heartbeat_interval_ms: int = "broker.heartbeat.interval.ms";
     broker_session_timeout_ms: int = "broker.session.timeout.ms";
     initial_registration_timeout_ms: int = "initial.broker.registration.timeout.ms";

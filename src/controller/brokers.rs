@@ -106,7 +106,7 @@ impl Controller {
         if directories {
             self.check_directories(request)?;
         }
-        let features = self.check_features(request, holds_lock)?;
+        let features = self.check_features(request)?;
         Ok(RegisterBrokerRecord {
             broker_id: request.broker_id,
             incarnation_id: request.incarnation_id,
@@ -148,9 +148,9 @@ impl Controller {
         Ok(())
     }
 
-    /// The broker of this very process may lack features that its log has finalised: it does not claim them, and nobody
-    /// else serves that log.
-    fn check_features(&self, request: &BrokerRegistrationRequest, own: bool) -> Result<Vec<BrokerFeature>, Refusal> {
+    /// A broker must be able to do what the cluster has finalised. What this controller cannot do either does not count:
+    /// its log may come from a controller that could, and a broker of this build does not claim it.
+    fn check_features(&self, request: &BrokerRegistrationRequest) -> Result<Vec<BrokerFeature>, Refusal> {
         let finalized = |name: &str| match name {
             feature::KRAFT_VERSION => self.settings().kraft_version,
             name => self.image().feature(name),
@@ -183,10 +183,11 @@ impl Controller {
             let message = "Request features do not contain 'metadata.version'";
             return Err(Refusal::new(ErrorCode::InvalidRegistration, message));
         }
+        let can = |name: &str| self.settings().features.contains_key(name);
         let names = self.image().features().map(|(name, _)| name.as_str());
         for name in names
             .chain([feature::KRAFT_VERSION])
-            .filter(|name| !own && !claims(name))
+            .filter(|name| can(name) && !claims(name))
         {
             check(name, (0, 0))?;
         }
@@ -366,23 +367,25 @@ impl Controller {
         }
     }
 
-    /// Fences one broker that has been silent for a whole session; `true` while there may be more.
-    pub fn fence_one_silent(&self, now: Timestamp) -> Outcome<bool> {
+    /// Fences one broker that has been silent for a whole session; there may be more. Names it, and tells whether it
+    /// was serving: one that left in order is silent, too.
+    pub fn fence_one_silent(&self, now: Timestamp) -> Outcome<Option<(NodeId, bool)>> {
         let Some((id, epoch)) = self
             .heartbeats
             .expired(now, i64::from(self.config().broker_session_timeout_ms()))
         else {
-            return Outcome::reply(false);
+            return Outcome::reply(None);
         };
         let known = self
             .image()
             .broker(id)
             .filter(|broker| broker.epoch == epoch && !broker.fenced);
+        let served = known.is_some();
         let records = known.map(|broker| self.broker_fenced(broker)).unwrap_or_default();
         Outcome {
             records,
             notes: vec![Note::Silent { broker: id, epoch }],
-            reply: true,
+            reply: Some((id, served)),
         }
     }
 
@@ -567,11 +570,18 @@ mod tests {
         let topic = world.assigned_topic("a", &[&[0, 1]]);
         world.now = 9_000;
         world.beat(1, false, false);
-        assert!(!world.run(|controller, moment| controller.fence_one_silent(moment.now)));
+        assert_eq!(
+            world.run(|controller, moment| controller.fence_one_silent(moment.now)),
+            None
+        );
         world.now = 9_001;
         assert_eq!(world.controller.next_session_end(), Some(9_001));
-        assert!(world.run(|controller, moment| controller.fence_one_silent(moment.now)));
-        assert!(!world.run(|controller, moment| controller.fence_one_silent(moment.now)));
+        let fenced = world.run(|controller, moment| controller.fence_one_silent(moment.now));
+        assert_eq!(fenced, Some((0, true)));
+        assert_eq!(
+            world.run(|controller, moment| controller.fence_one_silent(moment.now)),
+            None
+        );
         assert!(world.image().broker(0).unwrap().fenced);
         let after = partition(&world, topic);
         assert_eq!((after.leader, after.leader_epoch, &after.isr[..]), (1, 1, &[1][..]));

@@ -26,6 +26,10 @@ impl Controller {
         version: i16,
         request: &AlterPartitionRequest,
     ) -> Outcome<Result<AlterPartitionResponse, Refusal>> {
+        // Who changes nothing is not even asked who he is.
+        if request.topics.is_empty() {
+            return Outcome::reply(Ok(AlterPartitionResponse::default()));
+        }
         if let Err(refusal) = self.checked_broker(request.broker_id, request.broker_epoch) {
             return Outcome::reply(Err(refusal));
         }
@@ -218,7 +222,7 @@ mod tests {
         let request = AlterPartitionRequest {
             broker_id: 0,
             broker_epoch: 12345,
-            ..Default::default()
+            topics: vec![request::TopicData::default()],
         };
         let reply = world.run(|controller, _| controller.alter_partition(3, &request));
         assert_eq!(reply.unwrap_err().code, ErrorCode::StaleBrokerEpoch);

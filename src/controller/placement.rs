@@ -23,7 +23,11 @@ pub(super) struct UsableBroker {
 impl Controller {
     /// Brokers that may get new replicas.
     pub(super) fn usable_brokers(&self) -> Vec<UsableBroker> {
-        let leaving = |broker: &crate::metadata::Broker| broker.in_controlled_shutdown && !broker.fenced;
+        // As the heartbeats have it: who came back after all says so with them, not with a new registration.
+        let leaving = |broker: &crate::metadata::Broker| {
+            let known = self.heartbeats.broker(broker.id);
+            known.is_some_and(|known| known.shutdown_at.is_some())
+        };
         let usable = self
             .image()
             .brokers()

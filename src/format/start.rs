@@ -35,7 +35,8 @@ fn format_all(config: &BrokerConfig, found: &Found, world: &mut World<'_>) -> Re
     // Only a node that is the whole cluster may invent the cluster's id.
     if !(config.roles.broker && config.roles.controller) {
         return Err(FormatError(format!(
-            "{names}: not formatted; run `ottla storage format` with the cluster's id first"
+            "No readable meta.properties files found. No `meta.properties` found in {names} (have you run `ottla storage \
+             format` to format the directory?)"
         )));
     }
     if let Some(folder) = found.empty.iter().find(|folder| holds_something(Path::new(folder))) {
@@ -194,6 +195,6 @@ mod tests {
             ("controller.quorum.bootstrap.servers", "h:1"),
         ];
         let refused = run(&lines, &[&folder.path().join("data")]);
-        assert!(refused.is_err_and(|line| line.ends_with("run `ottla storage format` with the cluster's id first")));
+        assert!(refused.is_err_and(|line| line.starts_with("No readable meta.properties files found.")));
     }
 }

@@ -9,6 +9,7 @@ use crate::storage::meta_properties::MetaProperties;
 use crate::storage::replace::read_small;
 use crate::storage::replace::remove_if_there;
 use crate::storage::replace::replace;
+use crate::storage::spreading::spread_folders;
 use crate::types::PartitionId;
 use crate::types::Uuid;
 use std::fmt;
@@ -89,6 +90,7 @@ impl Dir {
         let Some(lock) = limits::lock_file(&path.join(LOCK))? else {
             return Ok(None);
         };
+        spread_folders(path);
         let meta = meta_properties::read(path)?;
         let last_stop = last_stop(path)?;
         Ok(Some(Dir {
@@ -324,6 +326,18 @@ mod tests {
         assert!(matches!(Dir::lock(folder.path()), Err(DirError::Locked(_))));
         dir.unlock();
         assert!(Dir::lock(folder.path()).is_ok());
+    }
+
+    #[cfg(all(target_os = "linux", not(feature = "portable-io")))]
+    #[test]
+    fn the_folders_in_a_dir_are_spread_where_the_file_system_can() {
+        use rustix::fs::IFlags;
+        let flags = |folder: &File| rustix::fs::ioctl_getflags(folder).unwrap_or(IFlags::empty());
+        let (here, there) = (TestFolder::make(), TestFolder::make());
+        let model = File::open(there.path()).unwrap();
+        let _ = rustix::fs::ioctl_setflags(&model, flags(&model) | IFlags::TOPDIR);
+        Dir::lock(here.path()).unwrap();
+        assert_eq!(flags(&File::open(here.path()).unwrap()), flags(&model));
     }
 
     #[test]

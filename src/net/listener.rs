@@ -102,6 +102,7 @@ fn peer(stream: &TcpStream, address: SocketAddr, listener: &Listener) -> io::Res
         address,
         local: stream.local_addr()?,
         listener: listener.name.clone(),
+        principal: Peer::anonymous(),
         controller: listener.controller,
         forwarded: false,
     })

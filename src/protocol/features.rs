@@ -52,17 +52,38 @@ impl Features {
 
     /// One line about what a metadata log finalises and this node cannot do: the log opens all the same, without it.
     pub fn not_served<'a>(&self, finalized: impl Iterator<Item = (&'a str, i16)>) -> Option<String> {
-        let mut missing: Vec<_> = finalized
-            .filter(|(name, level)| *level > 0 && !self.0.iter().any(|known| known.name == *name))
+        let named: Vec<String> = self
+            .missing(finalized)
             .map(|(name, level)| format!("{name}={level}"))
             .collect();
-        missing.sort_unstable();
-        (!missing.is_empty()).then(|| {
+        (!named.is_empty()).then(|| {
             format!(
                 "the metadata log finalizes {}, which is not served yet; it is kept, everything else works",
-                missing.join(", ")
+                named.join(", ")
             )
         })
+    }
+
+    /// What an operator can do so that a cluster takes this node in after all.
+    pub fn how_to_join<'a>(&self, finalized: impl Iterator<Item = (&'a str, i16)>, controller: &str) -> Option<String> {
+        let lower: Vec<String> = self
+            .missing(finalized)
+            .map(|(name, _)| format!("--feature {name}=0"))
+            .collect();
+        (!lower.is_empty()).then(|| {
+            format!(
+                "this broker does not serve features that the cluster has finalized; to let it join, lower them first: \
+                 kafka-features --bootstrap-controller {controller} downgrade {}",
+                lower.join(" ")
+            )
+        })
+    }
+
+    fn missing<'a>(&self, finalized: impl Iterator<Item = (&'a str, i16)>) -> impl Iterator<Item = (&'a str, i16)> {
+        let known = |(name, level): &(&str, i16)| *level <= 0 || self.0.iter().any(|known| known.name == *name);
+        let mut missing: Vec<_> = finalized.filter(|feature| !known(feature)).collect();
+        missing.sort_unstable();
+        missing.into_iter()
     }
 }
 
@@ -85,9 +106,13 @@ mod tests {
                 Some("group.version=1, transaction.version=2"),
             ),
         ] {
+            let command = features.how_to_join(finalized.iter().copied(), "c:9093");
             let line = features.not_served(finalized.into_iter());
             assert_eq!(line.is_some(), named.is_some(), "{named:?}");
             assert!(line.is_none_or(|line| line.contains(named.unwrap_or_default()) && !line.contains('\n')));
+            let lowered = named.map(|_| "c:9093 downgrade --feature group.version=0 --feature transaction.version=0");
+            assert_eq!(command.is_some(), named.is_some(), "{named:?}");
+            assert!(command.is_none_or(|command| command.ends_with(lowered.unwrap_or_default())));
         }
     }
 }

@@ -3,4 +3,5 @@
 pub mod features;
 pub mod header;
 pub mod operations;
+pub mod principal;
 pub mod topics;

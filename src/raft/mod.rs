@@ -7,6 +7,7 @@ pub mod entries;
 pub mod epoch;
 mod fetched;
 pub mod follow;
+pub mod observers;
 pub mod questions;
 pub mod quorum_state;
 pub mod snapshot;

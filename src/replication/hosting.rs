@@ -37,7 +37,6 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use tokio::sync::Notify;
-use tokio::sync::watch;
 use tracing::error;
 use tracing::warn;
 
@@ -52,8 +51,6 @@ pub struct Hosting {
     pub replicas: Arc<Replicas>,
     /// Told when logs are planned that somebody should make in the background.
     pub planned: Notify,
-    /// Changes whenever they have been made.
-    pub made: watch::Sender<()>,
     placed: Arc<Placements>,
 }
 
@@ -154,7 +151,6 @@ impl Hosting {
             dirs,
             replicas: Arc::new(Replicas::new(Box::new(move |plan| maker.make(plan)))),
             planned: Notify::new(),
-            made: watch::Sender::new(()),
             placed,
         }
     }
@@ -190,30 +186,42 @@ impl Hosting {
         }
         let broker = live.current();
         let mut settings = SettingsOf::new(image, broker);
+        let mut to_make = false;
         for (id, index) in &changes.partitions {
             if let Some(topic) = image.topic_by_id(*id) {
-                self.apply_partition(topic, *index, &mut settings, now);
+                to_make |= self.apply_partition(topic, *index, &mut settings, now);
             }
+        }
+        if to_make {
+            // Only now: whoever makes logs holds up whoever plans them.
+            self.planned.notify_one();
         }
         self.apply_configs(image, changes, &mut settings);
     }
 
-    fn apply_partition(&self, topic: &Topic, index: PartitionId, settings: &mut SettingsOf<'_>, now: Timestamp) {
+    /// `true` if its log is still to be made.
+    fn apply_partition(
+        &self,
+        topic: &Topic,
+        index: PartitionId,
+        settings: &mut SettingsOf<'_>,
+        now: Timestamp,
+    ) -> bool {
         let Some(partition) = topic.partition(index) else {
-            return;
+            return false;
         };
         if !partition.replicas.contains(&self.node_id) {
             if self.replicas.get(topic.id, index).is_some() {
                 self.drop_replica(topic, index, now);
             }
-            return;
+            return false;
         }
         let role = Role {
             leads: partition.leader == self.node_id,
             leader_epoch: partition.leader_epoch,
         };
         if self.replicas.set_role(topic.id, index, role) {
-            return;
+            return false;
         }
         let wanted = partition.directory_of(self.node_id).unwrap_or(directory::UNASSIGNED);
         let there = self.dirs.get(&topic.name, index).is_some();
@@ -228,11 +236,11 @@ impl Hosting {
             settings: settings.of(topic),
             role,
         });
-        match there {
+        if there {
             // It was loaded at the start; nothing is left to be made.
-            true => drop(self.replicas.get(topic.id, index)),
-            false => self.planned.notify_one(),
+            self.replicas.get(topic.id, index);
         }
+        !there
     }
 
     /// Replicas whose place the controller does not know yet.

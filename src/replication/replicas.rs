@@ -164,10 +164,6 @@ impl Replicas {
         }
     }
 
-    pub fn has_planned(&self) -> bool {
-        self.held().values().any(|held| matches!(held, Held::Planned(_)))
-    }
-
     fn put(&self, key: Key, held: Held) -> Option<Held> {
         self.held_mut().insert(key, held)
     }

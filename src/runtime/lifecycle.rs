@@ -1,21 +1,29 @@
 //! A broker's life with its controller: it registers, beats, is unfenced once it is ready, and leaves in order.
 
+use crate::metadata::Image;
 use crate::runtime::controller_channel::ControllerChannel;
 use crate::runtime::observer::Published;
 use crate::schema::broker_heartbeat_request::BrokerHeartbeatRequest;
 use crate::schema::broker_heartbeat_response::BrokerHeartbeatResponse;
 use crate::schema::broker_registration_request::BrokerRegistrationRequest;
 use crate::types::ErrorCode;
-use crate::types::NodeId;
 use crate::types::Uuid;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio::time::sleep;
+use tokio::time::timeout_at;
+use tracing::info;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// A session of the incarnation before ends at some moment: it is to be noticed soon.
+const LONGEST_REGISTRATION_BACKOFF: Duration = Duration::from_millis(250);
 /// While others still lead nothing of what this broker leaves behind.
 const SHUTDOWN_PAUSE: Duration = Duration::from_millis(50);
 
@@ -32,22 +40,32 @@ pub enum BrokerState {
     ShuttingDown,
 }
 
-/// The controller will not have this broker.
+/// Why this broker is none of the cluster's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused(pub ErrorCode);
+pub enum NotRegistered {
+    /// The cluster has finalised a feature that this broker cannot do.
+    Unsupported,
+    TooLate,
+}
 
-impl fmt::Display for Refused {
+impl fmt::Display for NotRegistered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the controller refused the registration of this broker: {:?}: {}",
-            self.0,
-            self.0.text()
-        )
+        f.write_str(match self {
+            NotRegistered::Unsupported => "the cluster has finalized a feature level that this broker does not support",
+            NotRegistered::TooLate => "Shutting down because we were unable to register with the controller quorum.",
+        })
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for NotRegistered {}
+
+/// When to speak, and when to give up.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    pub heartbeat_interval: Duration,
+    /// The first registration must have come about by then.
+    pub register_until: Instant,
+}
 
 /// What the broker says with its next heartbeat.
 #[derive(Clone, Debug)]
@@ -58,9 +76,8 @@ struct Wishes {
 }
 
 struct Beating {
-    broker_id: NodeId,
-    broker_epoch: i64,
-    incarnation: Uuid,
+    registration: BrokerRegistrationRequest,
+    broker_epoch: Arc<AtomicI64>,
     interval: Duration,
     channel: Arc<dyn ControllerChannel>,
     published: Arc<Published>,
@@ -69,21 +86,23 @@ struct Beating {
 }
 
 pub struct Lifecycle {
-    broker_epoch: i64,
+    broker_epoch: Arc<AtomicI64>,
     wishes: watch::Sender<Wishes>,
     state: watch::Receiver<BrokerState>,
     beating: JoinHandle<()>,
 }
 
 impl Lifecycle {
-    /// Registers, for as long as the controller cannot be reached or takes the broker for alive, and begins to beat.
+    /// Registers, as often as it takes until the controller is there and lets the broker in, and begins to beat.
     pub async fn start(
-        request: BrokerRegistrationRequest,
-        interval: Duration,
+        registration: BrokerRegistrationRequest,
+        timing: Timing,
         channel: Arc<dyn ControllerChannel>,
         published: Arc<Published>,
-    ) -> Result<Lifecycle, Refused> {
-        let broker_epoch = register(&*channel, &request).await?;
+    ) -> Result<Lifecycle, NotRegistered> {
+        let registered = timeout_at(timing.register_until, register(&*channel, &registration)).await;
+        let broker_epoch = registered.unwrap_or(Err(NotRegistered::TooLate))?;
+        let broker_epoch = Arc::new(AtomicI64::new(broker_epoch));
         let (wishes, heard) = watch::channel(Wishes {
             fence: true,
             shut_down: false,
@@ -91,10 +110,9 @@ impl Lifecycle {
         });
         let (told, state) = watch::channel(BrokerState::Starting);
         let beating = Beating {
-            broker_id: request.broker_id,
-            broker_epoch,
-            incarnation: request.incarnation_id,
-            interval,
+            registration,
+            broker_epoch: broker_epoch.clone(),
+            interval: timing.heartbeat_interval,
             channel,
             published,
             wishes: heard,
@@ -111,7 +129,7 @@ impl Lifecycle {
 
     /// Goes into every request of this incarnation, and into the marker of a clean stop.
     pub fn broker_epoch(&self) -> i64 {
-        self.broker_epoch
+        self.broker_epoch.load(Ordering::Relaxed)
     }
 
     pub fn state(&self) -> BrokerState {
@@ -148,31 +166,30 @@ impl Lifecycle {
     }
 }
 
-async fn register(channel: &dyn ControllerChannel, request: &BrokerRegistrationRequest) -> Result<i64, Refused> {
+async fn register(channel: &dyn ControllerChannel, request: &BrokerRegistrationRequest) -> Result<i64, NotRegistered> {
     let mut backoff = FIRST_BACKOFF;
     loop {
         if let Ok(response) = channel.register(request.clone()).await {
             match ErrorCode::from_code(response.error_code) {
                 ErrorCode::None => return Ok(response.broker_epoch),
-                // Resolves itself when the session of the incarnation before ends, or a controller is found.
-                ErrorCode::DuplicateBrokerRegistration | ErrorCode::NotController => {}
-                error => return Err(Refused(error)),
+                ErrorCode::UnsupportedVersion => return Err(NotRegistered::Unsupported),
+                // Most resolve themselves: the session of the incarnation before ends, a controller is found.
+                error => info!(
+                    "Unable to register broker {} because the controller returned error {}",
+                    request.broker_id,
+                    error.name()
+                ),
             }
         }
-        tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_REGISTRATION_BACKOFF);
     }
 }
 
 impl Beating {
     async fn run(mut self) {
-        let known = |image: &crate::metadata::Image| {
-            image
-                .broker(self.broker_id)
-                .filter(|broker| broker.incarnation == self.incarnation)
-                .map(|_| ())
-        };
         // Before that every heartbeat would be answered with "not yet".
+        let known = |image: &Image| self.is_registered(image).then_some(());
         if self.published.wait_until(known).await.is_none() {
             return;
         }
@@ -185,7 +202,10 @@ impl Beating {
                     backoff = FIRST_BACKOFF;
                     self.advance(&wishes, &response)
                 }
-                _ => {
+                refused => {
+                    if refused.is_ok() && !self.is_registered(&self.published.image()) {
+                        self.register_again().await;
+                    }
                     backoff = (backoff * 2).min(LONGEST_BACKOFF);
                     backoff
                 }
@@ -194,17 +214,31 @@ impl Beating {
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = sleep(pause) => {}
                 changed = self.wishes.changed() => if changed.is_err() { return },
             }
+        }
+    }
+
+    fn is_registered(&self, image: &Image) -> bool {
+        let known = image.broker(self.registration.broker_id);
+        known.is_some_and(|broker| broker.incarnation == self.registration.incarnation_id)
+    }
+
+    /// Somebody has unregistered this broker while it lives.
+    async fn register_again(&self) {
+        if let Ok(response) = self.channel.register(self.registration.clone()).await
+            && response.error_code == 0
+        {
+            self.broker_epoch.store(response.broker_epoch, Ordering::Relaxed);
         }
     }
 
     fn request(&self, wishes: &Wishes) -> BrokerHeartbeatRequest {
         let starting = *self.state.borrow() == BrokerState::Starting;
         BrokerHeartbeatRequest {
-            broker_id: self.broker_id,
-            broker_epoch: self.broker_epoch,
+            broker_id: self.registration.broker_id,
+            broker_epoch: self.broker_epoch.load(Ordering::Relaxed),
             current_metadata_offset: self.published.applied(),
             want_fence: wishes.fence,
             want_shut_down: wishes.shut_down,
@@ -247,6 +281,13 @@ mod tests {
     use crate::schema::create_topics_request::CreatableTopic;
     use crate::schema::create_topics_request::CreateTopicsRequest;
 
+    fn timing() -> Timing {
+        Timing {
+            heartbeat_interval: Duration::from_secs(2),
+            register_until: Instant::now() + Duration::from_secs(60),
+        }
+    }
+
     struct Node {
         quorum: Quorum,
         published: Arc<Published>,
@@ -258,8 +299,9 @@ mod tests {
         fn start(folder: &Folder) -> Node {
             let quorum = folder.start(&[]);
             let (published, heard) = (Arc::new(Published::default()), Arc::new(Heard::default()));
-            let observer = Observer::new(Arc::new(quorum.handle()), heard.clone(), published.clone());
-            let following = tokio::spawn(async move { observer.run().await.unwrap() });
+            let observer = Observer::new(Arc::new(quorum.handle()));
+            let (listener, publishing) = (heard.clone(), published.clone());
+            let following = tokio::spawn(async move { observer.run(listener, publishing).await.unwrap() });
             Node {
                 quorum,
                 published,
@@ -271,7 +313,7 @@ mod tests {
         async fn register(&self, incarnation: u8, previous: i64) -> Lifecycle {
             let channel = Arc::new(LocalChannel::new(self.quorum.handle()));
             let request = registration(incarnation, previous);
-            Lifecycle::start(request, Duration::from_secs(2), channel, self.published.clone())
+            Lifecycle::start(request, timing(), channel, self.published.clone())
                 .await
                 .unwrap()
         }
@@ -351,7 +393,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broker_of_another_cluster_is_refused_for_good() {
+    async fn a_broker_of_another_cluster_tries_until_its_time_is_up() {
         let folder = Folder::formatted();
         let node = Node::start(&folder);
         let channel = Arc::new(LocalChannel::new(node.quorum.handle()));
@@ -359,8 +401,27 @@ mod tests {
             cluster_id: "other".into(),
             ..registration(1, -1)
         };
-        let started = Lifecycle::start(request, Duration::from_secs(2), channel, node.published.clone()).await;
-        assert_eq!(started.err(), Some(Refused(ErrorCode::InconsistentClusterId)));
+        let timing = Timing {
+            register_until: Instant::now(),
+            ..timing()
+        };
+        let started = Lifecycle::start(request, timing, channel, node.published.clone()).await;
+        assert_eq!(started.err(), Some(NotRegistered::TooLate));
+        node.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_lacks_a_finalized_feature_does_not_try_again() {
+        let folder = Folder::formatted();
+        let node = Node::start(&folder);
+        let channel = Arc::new(LocalChannel::new(node.quorum.handle()));
+        let mut request = registration(1, -1);
+        request
+            .features
+            .iter_mut()
+            .for_each(|feature| feature.max_supported_version = 29);
+        let started = Lifecycle::start(request, timing(), channel, node.published.clone()).await;
+        assert_eq!(started.err(), Some(NotRegistered::Unsupported));
         node.stop().await;
     }
 }

@@ -19,6 +19,8 @@ use crate::types::LeaderEpoch;
 use crate::types::Offset;
 use crate::types::Timestamp;
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -103,6 +105,20 @@ impl MetadataFiles {
 
     pub fn latest_snapshot(&self) -> Option<SnapshotId> {
         self.snapshots().last().copied()
+    }
+
+    pub fn earliest_snapshot(&self) -> Option<SnapshotId> {
+        self.snapshots().first().copied()
+    }
+
+    /// `None` if there is no such snapshot, or none any more.
+    pub fn open_snapshot(&self, id: SnapshotId) -> io::Result<Option<File>> {
+        // Held meanwhile, so that nobody removes the file between the look and the opening.
+        let snapshots = self.snapshots();
+        match snapshots.contains(&id) {
+            true => File::open(self.folder.join(id.file_name())).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Writes down a committed image.

@@ -30,6 +30,9 @@ pub trait MetadataLog: Send + Sync {
     /// Committed batches from `from` on; an empty list if there is nothing yet.
     fn read(&self, from: Offset) -> MetadataRead;
 
+    /// Of the quorum's own features: 1 if its voters are in the log.
+    fn kraft_version(&self) -> i16;
+
     /// The end of what is committed, now and whenever it moves. Closes when the log does.
     fn high_watermark(&self) -> watch::Receiver<Offset>;
 }

@@ -32,6 +32,7 @@ use crate::types::Timestamp;
 use crate::types::Uuid;
 use bytes::Bytes;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -242,6 +243,14 @@ impl MetadataStore {
 
     pub fn latest_snapshot(&self) -> Option<SnapshotId> {
         self.files.latest_snapshot()
+    }
+
+    pub fn earliest_snapshot(&self) -> Option<SnapshotId> {
+        self.files.earliest_snapshot()
+    }
+
+    pub fn open_snapshot(&self, id: SnapshotId) -> io::Result<Option<File>> {
+        self.files.open_snapshot(id)
     }
 
     /// Writes down a committed image.

@@ -15,7 +15,9 @@ pub mod placing;
 pub mod producer_ids;
 pub mod quorum;
 mod quorum_tasks;
+pub mod remote_controller;
 pub mod remote_log;
+pub mod replicating;
 mod snapshots;
 mod tail;
 #[cfg(test)]

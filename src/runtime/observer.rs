@@ -71,71 +71,86 @@ impl Published {
 
 pub struct Observer {
     log: Arc<dyn MetadataLog>,
-    listener: Arc<dyn ImageListener>,
-    published: Arc<Published>,
     replay: Replay,
 }
 
 impl Observer {
-    pub fn new(log: Arc<dyn MetadataLog>, listener: Arc<dyn ImageListener>, published: Arc<Published>) -> Observer {
-        let replay = Replay::new((*published.image()).clone());
-        Observer {
-            log,
-            listener,
-            published,
-            replay,
+    pub fn new(log: Arc<dyn MetadataLog>) -> Observer {
+        let replay = Replay::new(Image::default());
+        Observer { log, replay }
+    }
+
+    /// Takes in what is committed when it is called, or soon after. `None` if the log closes before.
+    pub async fn catch_up(&mut self) -> Result<Option<Arc<Image>>, ReplayError> {
+        let mut high_watermark = self.log.high_watermark();
+        let Ok(target) = high_watermark.wait_for(|end| *end > 0).await.map(|end| *end) else {
+            return Ok(None);
+        };
+        loop {
+            high_watermark.borrow_and_update();
+            while self.take_in()?.is_some() {}
+            let image = self.replay.publish().0;
+            if image.offset + 1 >= target {
+                return Ok(Some(image));
+            }
+            if high_watermark.changed().await.is_err() {
+                return Ok(None);
+            }
         }
     }
 
     /// Follows until the log closes. An error means that this broker and its controller do not understand each other.
-    pub async fn run(mut self) -> Result<(), ReplayError> {
+    pub async fn run(mut self, listener: Arc<dyn ImageListener>, published: Arc<Published>) -> Result<(), ReplayError> {
         let mut high_watermark = self.log.high_watermark();
+        let image = self.replay.publish().0;
+        let changes = Changes::between(&published.image(), &image);
+        act(&listener, &published, image, changes).await;
         loop {
             high_watermark.borrow_and_update();
-            while self.step().await? {}
+            while let Some((image, changes)) = self.take_in()? {
+                act(&listener, &published, image, changes).await;
+            }
             if high_watermark.changed().await.is_err() {
                 return Ok(());
             }
         }
     }
 
-    /// Takes in what there is now; `false` if there was nothing.
-    pub async fn step(&mut self) -> Result<bool, ReplayError> {
-        let before = self.published.image();
-        match self.log.read(before.offset + 1) {
-            MetadataRead::Batches(batches) if batches.is_empty() => return Ok(false),
+    /// Takes in what there is now; `None` if there is nothing.
+    fn take_in(&mut self) -> Result<Option<(Arc<Image>, Changes)>, ReplayError> {
+        let known = self.replay.image().offset;
+        match self.log.read(known + 1) {
+            MetadataRead::Batches(batches) if batches.is_empty() => Ok(None),
             MetadataRead::Batches(batches) => {
                 for batch in batches {
                     for (offset, record) in (batch.base_offset..).zip(&batch.records) {
-                        if offset > before.offset {
+                        if offset > known {
                             self.replay.apply(offset, batch.epoch, record)?;
                         }
                     }
                     self.replay.passed(batch.last_offset, batch.epoch);
                 }
-                let (image, changes) = self.replay.publish();
-                self.act(image, changes).await;
+                Ok(Some(self.replay.publish()))
             }
             MetadataRead::Snapshot(image) => {
+                let changes = Changes::between(self.replay.image(), &image);
                 self.replay = Replay::new((*image).clone());
-                let changes = Changes::between(&before, &image);
-                self.act(image, changes).await;
+                Ok(Some((image, changes)))
             }
         }
-        Ok(true)
     }
+}
 
-    async fn act(&self, image: Arc<Image>, changes: Changes) {
-        let touches_disk = !changes.partitions.is_empty() || !changes.topics_deleted.is_empty();
-        if touches_disk {
-            let (listener, seen) = (self.listener.clone(), image.clone());
-            let acted = tokio::task::spawn_blocking(move || listener.on_change(&seen, &changes)).await;
-            if let Err(error) = acted {
-                tracing::error!("Acting on changed metadata failed: {error}");
-            }
-        } else if !changes.is_empty() {
-            self.listener.on_change(&image, &changes);
+async fn act(listener: &Arc<dyn ImageListener>, published: &Published, image: Arc<Image>, changes: Changes) {
+    let touches_disk = !changes.partitions.is_empty() || !changes.topics_deleted.is_empty();
+    if touches_disk {
+        let (listener, seen) = (listener.clone(), image.clone());
+        let acted = tokio::task::spawn_blocking(move || listener.on_change(&seen, &changes)).await;
+        if let Err(error) = acted {
+            tracing::error!("Acting on changed metadata failed: {error}");
         }
-        self.published.publish(image);
+    } else if !changes.is_empty() {
+        listener.on_change(&image, &changes);
     }
+    published.publish(image);
 }

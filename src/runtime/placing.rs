@@ -9,15 +9,21 @@ use crate::schema::assign_replicas_to_dirs_request::AssignReplicasToDirsRequest;
 use crate::schema::assign_replicas_to_dirs_request::DirectoryData;
 use crate::schema::assign_replicas_to_dirs_request::PartitionData;
 use crate::schema::assign_replicas_to_dirs_request::TopicData;
+use crate::types::ErrorCode;
 use crate::types::Uuid;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 use tracing::warn;
 
 /// At most so many replicas in one AssignReplicasToDirs.
 const PLACED_AT_ONCE: usize = 2250;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Runs until `stop` changes.
 pub async fn run(
@@ -36,17 +42,33 @@ pub async fn run(
         if make.await.is_err() {
             warn!("logs could not be made in the background; they are made when they are used");
         }
-        hosting.made.send_replace(());
         let placed = hosting.take_placed();
-        let image = published.image();
         for some in placed.chunks(PLACED_AT_ONCE) {
-            let Some(request) = request(&hosting, &image, some) else {
-                continue;
-            };
-            if channel.assign_replicas(request).await.is_err() {
-                warn!("the controller was not told where new replicas lie");
+            tokio::select! {
+                () = tell(&hosting, &published, &*channel, some) => {}
+                _ = stop.wait_for(|stopping| *stopping) => return,
             }
         }
+    }
+}
+
+/// Until a controller has taken it in: without it the replicas would count as lying nowhere.
+async fn tell(hosting: &Hosting, published: &Published, channel: &dyn ControllerChannel, placed: &[Placed]) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let Some(request) = request(hosting, &published.image(), placed) else {
+            return;
+        };
+        match channel.assign_replicas(request).await {
+            Ok(response) if response.error_code == 0 => return,
+            Ok(response) => {
+                let error = ErrorCode::from_code(response.error_code).name();
+                warn!("the controller was not told where new replicas lie: {error}");
+            }
+            Err(_) => warn!("the controller was not told where new replicas lie: it cannot be reached"),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -11,11 +11,13 @@ use crate::controller::Moment;
 use crate::controller::Outcome;
 use crate::controller::Random;
 use crate::controller::Settings;
+use crate::metadata::Endpoint;
 use crate::metadata::Image;
 use crate::metadata::MetadataRecord;
 use crate::metadata::MetadataVersion;
 use crate::metadata::VersionRange;
 use crate::metadata::feature;
+use crate::raft::observers::Observers;
 use crate::runtime::metadata_log::MetadataBatch;
 use crate::runtime::metadata_log::MetadataLog;
 use crate::runtime::metadata_log::MetadataRead;
@@ -48,6 +50,8 @@ pub struct Identity {
     pub cluster_id: CompactString,
     /// What it can do, `metadata.version` and `kraft.version` among it.
     pub features: BTreeMap<CompactString, VersionRange>,
+    /// Where others find this controller, a listener each.
+    pub endpoints: Vec<Endpoint>,
     pub seed: [u8; 32],
 }
 
@@ -93,14 +97,22 @@ pub(super) struct State {
     /// Appended since the latest snapshot.
     pub unsnapped_bytes: u64,
     pub last_snapshot: Timestamp,
-    stopped: bool,
+    pub stopped: bool,
+}
+
+/// What is told of this node to those who follow its log.
+pub(super) struct LeaderIdentity {
+    pub cluster_id: CompactString,
+    pub endpoints: Vec<Endpoint>,
 }
 
 pub(super) struct Shared {
     pub store: MetadataStore,
     pub clock: SharedClock,
+    pub identity: LeaderIdentity,
+    pub observers: Mutex<Observers>,
     state: Mutex<State>,
-    high_watermark: watch::Sender<Offset>,
+    pub high_watermark: watch::Sender<Offset>,
     pub appended: Notify,
     pub decided: Notify,
 }
@@ -133,6 +145,10 @@ impl Quorum {
         let now = clock.now();
         store.begin_epoch(now)?;
         let kraft_version = store.kraft_version();
+        let told = LeaderIdentity {
+            cluster_id: identity.cluster_id.clone(),
+            endpoints: identity.endpoints,
+        };
         let settings = Settings {
             cluster_id: identity.cluster_id,
             features: identity.features,
@@ -166,6 +182,8 @@ impl Quorum {
             }),
             store,
             clock,
+            identity: told,
+            observers: Mutex::default(),
             appended: Notify::new(),
             decided: Notify::new(),
         }));
@@ -347,6 +365,17 @@ impl QuorumHandle {
         }
     }
 
+    /// Resolves when the quorum has stopped, whether it was told to or its log failed.
+    pub async fn failed(&self) {
+        let mut high_watermark = self.0.high_watermark.subscribe();
+        loop {
+            high_watermark.borrow_and_update();
+            if self.0.lock().stopped || high_watermark.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     pub(super) fn decide<R>(
         &self,
         decide: impl FnOnce(&Controller, &mut Moment<'_>) -> Outcome<R>,
@@ -398,6 +427,10 @@ impl MetadataLog for QuorumHandle {
             }
             _ => MetadataRead::Snapshot(state.committed.clone()),
         }
+    }
+
+    fn kraft_version(&self) -> i16 {
+        self.0.store.kraft_version()
     }
 
     fn high_watermark(&self) -> watch::Receiver<Offset> {

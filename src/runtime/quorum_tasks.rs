@@ -114,8 +114,12 @@ async fn fence_silent(handle: QuorumHandle) {
             () = handle.0.decided.notified(), if next.is_none() => continue,
         }
         let fenced = handle.decide(|controller, moment| controller.fence_one_silent(moment.now));
-        if fenced.is_err() {
-            return;
+        match fenced {
+            Ok((Some((broker, true)), _)) => {
+                tracing::warn!("Broker {broker} is fenced: it was silent for a whole session.")
+            }
+            Ok(_) => {}
+            Err(_) => return,
         }
     }
 }

@@ -52,10 +52,6 @@ pub struct RemoteSettings {
 impl RemoteSettings {
     /// `metadata_directory`: the id of the folder that holds the metadata log.
     pub fn new(config: &BrokerConfig, cluster_id: &str, metadata_directory: Uuid) -> RemoteSettings {
-        let servers = match config.bootstrap_servers.is_empty() {
-            true => config.voters.iter().map(|(_, address)| address.clone()).collect(),
-            false => config.bootstrap_servers.clone(),
-        };
         let timeout = u64::try_from(config.controller_quorum_request_timeout_ms());
         RemoteSettings {
             rules: Rules {
@@ -66,7 +62,7 @@ impl RemoteSettings {
                     fetch_bytes: config.controller_quorum_fetch_max_bytes(),
                     snapshot_bytes: config.controller_quorum_fetch_snapshot_max_bytes(),
                 },
-                servers,
+                servers: config.quorum_addresses(),
                 voters: config.voters.clone(),
                 fetch_timeout_ms: config.controller_quorum_fetch_timeout_ms().into(),
                 retry_backoff_ms: config.controller_quorum_retry_backoff_ms().into(),
@@ -99,11 +95,6 @@ impl RemoteHandle {
         self.0.leader.clone()
     }
 
-    /// 1 once the log names the voters.
-    pub fn kraft_version(&self) -> i16 {
-        self.0.store.kraft_version()
-    }
-
     /// The end of what was committed when a leader first told it, which may still have to be fetched: an image that
     /// reaches it is not an old one. `None` if the log ends before.
     pub async fn first_high_watermark(&self) -> Option<Offset> {
@@ -130,6 +121,10 @@ impl RemoteHandle {
 impl MetadataLog for RemoteHandle {
     fn read(&self, from: Offset) -> MetadataRead {
         self.0.store.read(from)
+    }
+
+    fn kraft_version(&self) -> i16 {
+        self.0.store.kraft_version()
     }
 
     /// -1 until a leader has told it.

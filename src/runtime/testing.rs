@@ -4,6 +4,7 @@ use crate::clock::ManualClock;
 use crate::config::BrokerConfig;
 use crate::log::Place;
 use crate::metadata::Changes;
+use crate::metadata::Endpoint;
 use crate::metadata::Image;
 use crate::metadata::MetadataRecord;
 use crate::metadata::VersionRange;
@@ -130,7 +131,7 @@ pub fn config(given: &[(&str, &str)]) -> BrokerConfig {
     BrokerConfig::from_properties(&all.collect()).unwrap()
 }
 
-fn identity() -> Identity {
+pub fn identity() -> Identity {
     let range = |min, max| VersionRange { min, max };
     Identity {
         cluster_id: "cluster".into(),
@@ -140,6 +141,12 @@ fn identity() -> Identity {
             (feature::ELIGIBLE_LEADER_REPLICAS.into(), range(0, 1)),
         ]
         .into(),
+        endpoints: vec![Endpoint {
+            listener: "CONTROLLER".into(),
+            host: "localhost".into(),
+            port: 9093,
+            security_protocol: 0,
+        }],
         seed: [5; 32],
     }
 }

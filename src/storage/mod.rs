@@ -16,5 +16,6 @@ pub mod producer_snapshot;
 pub mod replace;
 pub mod scan;
 pub mod segment;
+pub mod spreading;
 pub mod time_index;
 pub mod txn_index;
