@@ -4,7 +4,9 @@
 //! written. Soft state (a half-done join, who spoke when) may change when a command is judged: if the records of that
 //! command cannot be appended, the machine is thrown away and loaded anew.
 
+use crate::schema::wire::DecodeError;
 use crate::types::Timestamp;
+use bytes::Bytes;
 
 /// Names a question until its reply is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +29,14 @@ pub trait Machine: Sized + Send + 'static {
 
     /// All records that were ever written have been applied; from now on commands come.
     fn loaded(&mut self, world: &Self::World) -> Decision<Self>;
+}
+
+/// How the records of a machine are written.
+pub trait Written: Sized {
+    /// Key and value; no value takes back what was said before.
+    fn encode(&self) -> (Bytes, Option<Bytes>);
+    /// `None` for a kind that this release does not know.
+    fn decode(key: Bytes, value: Option<Bytes>) -> Result<Option<Self>, DecodeError>;
 }
 
 /// What comes of a command or a timer.

@@ -3,6 +3,7 @@
 //! A record without a value takes back what was said before. What a later release writes is kept in the log and has no
 //! meaning here.
 
+use crate::machine::Written;
 use crate::schema::Message;
 use crate::schema::consumer_group_current_member_assignment_key::ConsumerGroupCurrentMemberAssignmentKey;
 use crate::schema::consumer_group_current_member_assignment_value::ConsumerGroupCurrentMemberAssignmentValue;
@@ -34,9 +35,8 @@ macro_rules! records {
             $($name($key, Option<$value>),)*
         }
 
-        impl Record {
-            /// `None` for a kind that this release does not know.
-            pub fn decode(key: Bytes, value: Option<Bytes>) -> Result<Option<Record>, DecodeError> {
+        impl Written for Record {
+            fn decode(key: Bytes, value: Option<Bytes>) -> Result<Option<Record>, DecodeError> {
                 let mut key = Reader::new(key);
                 match key.i16()? {
                     $($key::KEY => {
@@ -48,8 +48,7 @@ macro_rules! records {
                 }
             }
 
-            /// Key and value as they are written; no value takes back.
-            pub fn encode(&self) -> (Bytes, Option<Bytes>) {
+            fn encode(&self) -> (Bytes, Option<Bytes>) {
                 match self {
                     $(Record::$name(key, value) => {
                         let version: fn(&$value) -> i16 = $version;

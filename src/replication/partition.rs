@@ -145,6 +145,23 @@ impl Partition {
         Ok(appended)
     }
 
+    /// Appends what this broker itself writes as the partition's leader in this epoch.
+    pub fn append_own(&self, records: &Bytes, epoch: LeaderEpoch, now: Timestamp) -> Result<Appended, Rejection> {
+        let held = self.held();
+        if !held.role.leads || held.role.leader_epoch != epoch {
+            return Err(Rejection::new(
+                ErrorCode::NotLeaderOrFollower,
+                "this broker does not lead the partition any more",
+            ));
+        }
+        let appended = held.log.append(records, &How::coordinator(epoch), now)?;
+        // A lone replica has nobody to wait for.
+        held.log.advance_high_watermark(appended.last_offset + 1);
+        drop(held);
+        self.waiters.wake();
+        Ok(appended)
+    }
+
     /// Brings what is committed to the disk; a failure takes the log offline.
     pub fn flush(&self, now: Timestamp) {
         let log = self.log();

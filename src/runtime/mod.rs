@@ -2,6 +2,7 @@
 
 pub mod controller_channel;
 mod controller_peer;
+pub mod coordinator;
 pub mod housekeeping;
 pub mod leader;
 pub mod lifecycle;
@@ -17,6 +18,7 @@ pub mod quorum;
 mod quorum_tasks;
 pub mod remote_controller;
 pub mod remote_log;
+mod replaying;
 pub mod replicating;
 mod snapshots;
 mod tail;
