@@ -31,6 +31,7 @@ use crate::observe::Logging;
 use crate::protocol::features::Features;
 use crate::replication::hosting::Hosting;
 use crate::replication::session::Sessions;
+use crate::runtime::cleaning;
 use crate::runtime::controller_channel::ControllerChannel;
 use crate::runtime::housekeeping;
 use crate::runtime::lifecycle::Lifecycle;
@@ -390,6 +391,13 @@ fn do_chores(
         move || handles.config()
     };
     chores.spawn(housekeeping::run(
+        hosting.clone(),
+        config.clone(),
+        handles.clock.clone(),
+        failed.clone(),
+        stop.clone(),
+    ));
+    chores.spawn(cleaning::run(
         hosting.clone(),
         config,
         handles.clock.clone(),

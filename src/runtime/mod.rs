@@ -1,5 +1,6 @@
 //! Runs the heads: takes their decisions to the disk, applies them, and answers once they are durable.
 
+pub mod cleaning;
 pub mod controller_channel;
 mod controller_peer;
 pub mod coordinator;
@@ -24,3 +25,4 @@ mod snapshots;
 mod tail;
 #[cfg(test)]
 mod testing;
+mod throttle;

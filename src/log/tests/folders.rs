@@ -336,7 +336,7 @@ fn noise_in_every_checkpoint_costs_warnings_and_no_records() {
             std::fs::remove_file(broker.path("one/.kafka_cleanshutdown")).unwrap();
         }
         let (broker, report) = broker.restart(false);
-        assert_eq!(report.warnings.len(), 3, "{:?}", report.warnings);
+        assert_eq!(report.warnings.len(), 4, "{:?}", report.warnings);
         assert_eq!(broker.dirs.get("t", 0).unwrap().end_offset(), 20);
     }
 }

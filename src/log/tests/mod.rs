@@ -1,6 +1,7 @@
 //! Stories of one log, and what it survives.
 
 mod appending;
+mod compacting;
 mod damage;
 mod folders;
 mod golden;
