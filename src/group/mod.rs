@@ -2,7 +2,14 @@
 //!
 //! Commands and replies are Kafka's own requests and answers, one group each.
 
+mod classic;
+mod describing;
+mod groups;
+mod offsets;
 pub mod records;
+#[cfg(test)]
+mod testing;
+mod turn;
 
 use crate::config::BrokerConfig;
 use crate::metadata::Image;
@@ -30,6 +37,9 @@ use crate::types::Timestamp;
 use crate::types::Uuid;
 use compact_str::CompactString;
 use std::sync::Arc;
+
+pub use groups::Groups;
+pub use groups::Timer;
 
 /// Who asks, and in which version.
 #[derive(Clone, Debug)]
@@ -62,6 +72,8 @@ pub enum Command {
     Delete(CompactString),
     /// All groups of this coordinator, by state and type, in lower case; nothing means any.
     List(Vec<String>, Vec<String>),
+    /// These topics are gone, and so is what was committed for them.
+    TopicsDeleted(Vec<CompactString>),
 }
 
 pub enum Reply {
@@ -77,4 +89,5 @@ pub enum Reply {
     DescribeConsumer(DescribedConsumerGroup),
     Delete(DeletableGroupResult),
     List(Vec<ListedGroup>),
+    Done,
 }

@@ -73,15 +73,9 @@ records! {
     ConsumerRegex(ConsumerGroupRegularExpressionKey, ConsumerGroupRegularExpressionValue) |_| 0;
 }
 
-/// Only version 1 has a time of its own at which the offset expires; only from version 4 on there is a topic id.
+/// Only version 1 has a time of its own at which the offset expires.
 fn offset_version(value: &OffsetCommitValue) -> i16 {
-    if value.expire_timestamp != -1 {
-        1
-    } else if value.topic_id == crate::types::Uuid::ZERO {
-        3
-    } else {
-        4
-    }
+    if value.expire_timestamp != -1 { 1 } else { 4 }
 }
 
 fn versioned<V: Message>(bytes: Bytes) -> Result<V, DecodeError> {
@@ -119,7 +113,7 @@ mod tests {
             ..Default::default()
         };
         for (record, version) in [
-            (Record::Offset(key.clone(), Some(value(-1))), Some(3)),
+            (Record::Offset(key.clone(), Some(value(-1))), Some(4)),
             (Record::Offset(key.clone(), Some(value(5))), Some(1)),
             (Record::Offset(key, None), None),
         ] {

@@ -1,0 +1,108 @@
+//! DescribeGroups, ListGroups and DeleteGroups.
+
+use crate::group::Client;
+use crate::group::DescribedConsumerGroup;
+use crate::group::Groups;
+use crate::group::classic::State;
+use crate::group::groups::Group;
+use crate::group::turn::Turn;
+use crate::schema::delete_groups_response::DeletableGroupResult;
+use crate::schema::describe_groups_response::DescribedGroup;
+use crate::schema::list_groups_response::ListedGroup;
+use crate::types::ErrorCode;
+use compact_str::CompactString;
+use compact_str::format_compact;
+
+/// Before this version an unknown group was a dead one.
+const FIRST_WITH_GROUP_ID_NOT_FOUND: i16 = 6;
+
+const CLASSIC: &str = "classic";
+
+impl Groups {
+    pub(in crate::group) fn describe(&self, client: &Client, id: CompactString) -> DescribedGroup {
+        let Some(group) = self.classic(&id) else {
+            return unknown(client, id);
+        };
+        let protocol = group.protocol().filter(|_| group.state() == State::Stable);
+        DescribedGroup {
+            group_id: id,
+            group_state: group.state().name().into(),
+            protocol_type: group.protocol_type().into(),
+            protocol_data: protocol.unwrap_or_default().into(),
+            members: group.members().map(|member| member.described(protocol)).collect(),
+            ..Default::default()
+        }
+    }
+
+    pub(in crate::group) fn describe_consumer(&self, id: CompactString) -> DescribedConsumerGroup {
+        let (error, text) = match id.is_empty() {
+            true => (ErrorCode::InvalidGroupId, None),
+            false if self.groups.contains_key(&id) => {
+                let text = format_compact!("Group {id} is not a consumer group.");
+                (ErrorCode::GroupIdNotFound, Some(text))
+            }
+            false => (
+                ErrorCode::GroupIdNotFound,
+                Some(format_compact!("Group {id} not found.")),
+            ),
+        };
+        DescribedConsumerGroup {
+            error_code: error.code(),
+            error_message: text,
+            group_id: id,
+            ..Default::default()
+        }
+    }
+
+    /// A type that is not known has no groups; nor has a state.
+    pub(in crate::group) fn list(&self, states: &[String], types: &[String]) -> Vec<ListedGroup> {
+        let fits = |wanted: &[String], have: &str| {
+            wanted.is_empty() || wanted.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(have))
+        };
+        let listed = self.groups.iter().filter_map(|(id, group)| match group {
+            Group::Classic(group) => {
+                let state = group.state().name();
+                (fits(states, state) && fits(types, CLASSIC)).then(|| ListedGroup {
+                    group_id: id.clone(),
+                    protocol_type: group.protocol_type().into(),
+                    group_state: state.into(),
+                    group_type: CLASSIC.into(),
+                })
+            }
+        });
+        listed.collect()
+    }
+
+    pub(in crate::group) fn delete(&self, turn: &mut Turn<'_>, id: CompactString) -> DeletableGroupResult {
+        let error = match self.groups.get(&id) {
+            None => ErrorCode::GroupIdNotFound,
+            Some(group) if !group.is_empty() => ErrorCode::NonEmptyGroup,
+            Some(group) => {
+                let offsets = self.offsets.tombstones(&id);
+                offsets.into_iter().for_each(|record| turn.record(record));
+                group.bury(turn);
+                ErrorCode::None
+            }
+        };
+        DeletableGroupResult {
+            group_id: id,
+            error_code: error.code(),
+        }
+    }
+}
+
+fn unknown(client: &Client, id: CompactString) -> DescribedGroup {
+    let dead = DescribedGroup {
+        group_id: id,
+        group_state: "Dead".into(),
+        ..Default::default()
+    };
+    if client.version < FIRST_WITH_GROUP_ID_NOT_FOUND {
+        return dead;
+    }
+    DescribedGroup {
+        error_code: ErrorCode::GroupIdNotFound.code(),
+        error_message: Some(format_compact!("Group {} not found.", dead.group_id)),
+        ..dead
+    }
+}
