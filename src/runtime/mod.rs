@@ -4,6 +4,7 @@ pub mod cleaning;
 pub mod controller_channel;
 mod controller_peer;
 pub mod coordinator;
+pub mod groups;
 pub mod housekeeping;
 pub mod leader;
 pub mod lifecycle;
