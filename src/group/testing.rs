@@ -141,7 +141,10 @@ impl Driver {
         let until = self.world.now + milliseconds;
         loop {
             let due = self.timers.iter().min_by_key(|(_, at)| **at);
-            let Some((timer, at)) = due.map(|(timer, at)| (timer.clone(), *at)).filter(|(_, at)| *at <= until) else {
+            let Some((timer, at)) = due
+                .map(|(timer, at)| (timer.clone(), *at))
+                .filter(|(_, at)| *at <= until)
+            else {
                 break;
             };
             self.world.now = self.world.now.max(at);
@@ -261,7 +264,11 @@ impl Driver {
         let mut offsets = Vec::new();
         for topic in response.topics {
             let of = |partition: &crate::schema::offset_fetch_response::OffsetFetchResponsePartitions| {
-                (topic.name.clone(), partition.partition_index, partition.committed_offset)
+                (
+                    topic.name.clone(),
+                    partition.partition_index,
+                    partition.committed_offset,
+                )
             };
             offsets.extend(topic.partitions.iter().map(of));
         }
