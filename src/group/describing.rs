@@ -20,8 +20,10 @@ const CLASSIC: &str = "classic";
 
 impl Groups {
     pub(in crate::group) fn describe(&self, client: &Client, id: CompactString) -> DescribedGroup {
-        let Some(group) = self.classic(&id) else {
-            return unknown(client, id);
+        let group = match self.groups.get(&id) {
+            Some(Group::Classic(group)) => group,
+            Some(Group::Consumer) => return dead(client, id, "is not a classic group."),
+            None => return dead(client, id, "not found."),
         };
         let protocol = group.protocol().filter(|_| group.state() == State::Stable);
         DescribedGroup {
@@ -37,7 +39,7 @@ impl Groups {
     pub(in crate::group) fn describe_consumer(&self, id: CompactString) -> DescribedConsumerGroup {
         let (error, text) = match id.is_empty() {
             true => (ErrorCode::InvalidGroupId, None),
-            false if self.groups.contains_key(&id) => {
+            false if self.classic(&id).is_some() => {
                 let text = format_compact!("Group {id} is not a consumer group.");
                 (ErrorCode::GroupIdNotFound, Some(text))
             }
@@ -69,6 +71,7 @@ impl Groups {
                     group_type: CLASSIC.into(),
                 })
             }
+            Group::Consumer => None,
         });
         listed.collect()
     }
@@ -91,7 +94,7 @@ impl Groups {
     }
 }
 
-fn unknown(client: &Client, id: CompactString) -> DescribedGroup {
+fn dead(client: &Client, id: CompactString, why: &str) -> DescribedGroup {
     let dead = DescribedGroup {
         group_id: id,
         group_state: "Dead".into(),
@@ -102,7 +105,7 @@ fn unknown(client: &Client, id: CompactString) -> DescribedGroup {
     }
     DescribedGroup {
         error_code: ErrorCode::GroupIdNotFound.code(),
-        error_message: Some(format_compact!("Group {} not found.", dead.group_id)),
+        error_message: Some(format_compact!("Group {} {why}", dead.group_id)),
         ..dead
     }
 }

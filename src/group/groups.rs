@@ -8,6 +8,8 @@ use crate::group::Command;
 use crate::group::Reply;
 use crate::group::World;
 use crate::group::classic::ClassicGroup;
+use crate::group::classic::leave;
+use crate::group::classic::refused_join;
 use crate::group::offsets::Offsets;
 use crate::group::records::Record;
 use crate::group::turn::Turn;
@@ -26,15 +28,18 @@ use crate::types::Uuid;
 use compact_str::CompactString;
 use std::collections::BTreeMap;
 
-/// A group of any kind. The protocol of KIP-848 becomes a second kind here.
+/// A group of any kind.
 pub enum Group {
     Classic(ClassicGroup),
+    /// Of KIP-848: its place. Its members are not served yet, and its offsets are kept until they are.
+    Consumer,
 }
 
 impl Group {
     pub fn is_empty(&self) -> bool {
         match self {
             Group::Classic(group) => group.is_empty(),
+            Group::Consumer => false,
         }
     }
 }
@@ -66,20 +71,20 @@ impl Groups {
     pub(in crate::group) fn classic(&self, id: &str) -> Option<&ClassicGroup> {
         match self.groups.get(id) {
             Some(Group::Classic(group)) => Some(group),
-            None => None,
+            Some(Group::Consumer) | None => None,
         }
     }
 
     pub(in crate::group) fn classic_mut(&mut self, id: &str) -> Option<&mut ClassicGroup> {
         match self.groups.get_mut(id) {
             Some(Group::Classic(group)) => Some(group),
-            None => None,
+            Some(Group::Consumer) | None => None,
         }
     }
 
     fn join(&mut self, turn: &mut Turn<'_>, asker: (Ticket, &Client), request: JoinGroupRequest, fresh: Uuid) {
         let (ticket, client) = asker;
-        let refuse = |error| Reply::Join(crate::group::classic::refused_join(client, &request.member_id, error));
+        let refuse = |error| Reply::Join(refused_join(client, &request.member_id, error));
         let session = request.session_timeout_ms;
         let sessions = turn.int("group.min.session.timeout.ms")..=turn.int("group.max.session.timeout.ms");
         if request.group_id.is_empty() {
@@ -97,8 +102,12 @@ impl Groups {
             turn.record(group.record_of_new());
             self.groups.insert(request.group_id.clone(), Group::Classic(group));
         }
-        if let Some(group) = self.classic_mut(&request.group_id) {
-            group.join(turn, asker, request, fresh);
+        match self.classic_mut(&request.group_id) {
+            Some(group) => group.join(turn, asker, request, fresh),
+            None => {
+                let refusal = refused_join(client, "", ErrorCode::InconsistentGroupProtocol);
+                turn.reply(ticket, Reply::Join(refusal));
+            }
         }
     }
 
@@ -134,7 +143,7 @@ impl Groups {
     }
 
     fn leave(&mut self, turn: &mut Turn<'_>, ticket: Ticket, client: &Client, request: LeaveGroupRequest) {
-        let reply = crate::group::classic::leave(self, turn, client, request);
+        let reply = leave(self, turn, client, request);
         turn.reply(ticket, Reply::Leave(reply));
     }
 }
@@ -231,11 +240,19 @@ impl Machine for Groups {
             }
             Record::ClassicGroup(_, Some(_)) => {}
             Record::ClassicGroup(key, None) => {
-                self.groups.remove(&key.group);
+                if self.classic(&key.group).is_some() {
+                    self.groups.remove(&key.group);
+                }
             }
-            // Of groups that are not served yet.
-            Record::ConsumerGroup(..)
-            | Record::ConsumerPartitions(..)
+            Record::ConsumerGroup(key, Some(_)) => {
+                self.groups.insert(key.group_id.clone(), Group::Consumer);
+            }
+            Record::ConsumerGroup(key, None) => {
+                if self.classic(&key.group_id).is_none() {
+                    self.groups.remove(&key.group_id);
+                }
+            }
+            Record::ConsumerPartitions(..)
             | Record::ConsumerMember(..)
             | Record::ConsumerTarget(..)
             | Record::ConsumerTargetMember(..)
@@ -255,6 +272,7 @@ impl Machine for Groups {
         for group in self.groups.values_mut() {
             match group {
                 Group::Classic(group) => group.resume(turn),
+                Group::Consumer => {}
             }
         }
         self.watch_offsets(turn);

@@ -1,10 +1,17 @@
 //! Stories of classic groups.
 
+use crate::group::Command;
+use crate::group::records::Record;
 use crate::group::testing::Driver;
 use crate::group::testing::INITIAL_DELAY_MS;
 use crate::group::testing::REBALANCE_MS;
 use crate::group::testing::SESSION_MS;
+use crate::group::testing::client;
 use crate::group::testing::join;
+use crate::group::testing::protocols;
+use crate::machine::Written;
+use crate::schema::join_group_request::JoinGroupRequest;
+use crate::schema::sync_group_request::SyncGroupRequest;
 use crate::types::ErrorCode;
 
 #[test]
@@ -60,4 +67,464 @@ fn the_silent_are_left_behind() {
         driver.sleep(5_000);
     }
     assert_eq!(driver.state(), "Empty");
+}
+
+#[test]
+fn a_join_is_refused_for_what_it_asks() {
+    type Change = fn(&mut JoinGroupRequest);
+    let cases: [(&str, Change, ErrorCode); 8] = [
+        ("no group", |join| join.group_id = "".into(), ErrorCode::InvalidGroupId),
+        (
+            "short session",
+            |join| join.session_timeout_ms = 5_999,
+            ErrorCode::InvalidSessionTimeout,
+        ),
+        (
+            "long session",
+            |join| join.session_timeout_ms = 1_800_001,
+            ErrorCode::InvalidSessionTimeout,
+        ),
+        (
+            "another type",
+            |join| join.protocol_type = "connect".into(),
+            ErrorCode::InconsistentGroupProtocol,
+        ),
+        (
+            "other protocols",
+            |join| join.protocols = protocols(&["sticky"], "t"),
+            ErrorCode::InconsistentGroupProtocol,
+        ),
+        (
+            "no protocols",
+            |join| join.protocols.clear(),
+            ErrorCode::InconsistentGroupProtocol,
+        ),
+        (
+            "unknown id",
+            |join| join.member_id = "x".into(),
+            ErrorCode::UnknownMemberId,
+        ),
+        (
+            "unknown instance",
+            |join| {
+                join.member_id = "x".into();
+                join.group_instance_id = Some("i".into());
+            },
+            ErrorCode::UnknownMemberId,
+        ),
+    ];
+    for (case, change, expected) in cases {
+        let mut driver = Driver::new();
+        driver.stable(1);
+        let mut request = join("", None);
+        change(&mut request);
+        let ticket = driver.join_with(5, request);
+        let response = driver.joined(ticket);
+        assert_eq!(ErrorCode::from_code(response.error_code), expected, "{case}");
+        assert_eq!(
+            response.protocol_name.as_deref(),
+            Some(""),
+            "{case}: version 5 knows no null"
+        );
+        assert_eq!(driver.state(), "Stable", "{case}");
+    }
+    let mut driver = Driver::new();
+    let ticket = driver.join_with(9, join("stranger", None));
+    let response = driver.joined(ticket);
+    assert_eq!(
+        (response.error_code, response.member_id.as_str()),
+        (ErrorCode::UnknownMemberId.code(), "stranger")
+    );
+    assert!(
+        driver.log.is_empty(),
+        "nobody can join a group with an id that it never gave"
+    );
+    let empty = JoinGroupRequest {
+        protocols: Vec::new(),
+        ..join("", None)
+    };
+    let ticket = driver.join_with(9, empty);
+    assert_eq!(
+        driver.joined(ticket).error_code,
+        ErrorCode::InconsistentGroupProtocol.code()
+    );
+}
+
+#[test]
+fn each_state_has_its_answers() {
+    use ErrorCode::*;
+    // Sync, heartbeat and commit of a member in step.
+    for (state, sync, heartbeat, commit) in [
+        ("Stable", None, None, None),
+        ("PreparingRebalance", RebalanceInProgress, RebalanceInProgress, None),
+        ("CompletingRebalance", None, None, RebalanceInProgress),
+        ("Empty", UnknownMemberId, UnknownMemberId, UnknownMemberId),
+    ] {
+        let mut driver = Driver::new();
+        let ids = driver.stable(2);
+        let mut generation = 1;
+        match state {
+            "PreparingRebalance" => {
+                driver.join_with(5, join(&ids[0], Option::None));
+            }
+            "CompletingRebalance" => {
+                driver.join_with(5, join(&ids[0], Option::None));
+                driver.join_with(5, join(&ids[1], Option::None));
+                generation = 2;
+            }
+            "Empty" => {
+                driver.leave(3, &[(&ids[0], Option::None), (&ids[1], Option::None)]);
+                generation = 2;
+            }
+            _ => {}
+        }
+        assert_eq!(driver.state(), state);
+        for (who, id, number, instance) in [
+            ("a stranger", "x", generation, Option::None),
+            ("another instance", &ids[1], generation, Some("i")),
+        ] {
+            assert_eq!(
+                driver.heartbeat_of(id, number, instance),
+                UnknownMemberId,
+                "{state}, {who}"
+            );
+        }
+        assert_eq!(driver.commit("x", generation, 1), UnknownMemberId, "{state}");
+        if state != "Empty" {
+            assert_eq!(driver.heartbeat(&ids[1], 7), IllegalGeneration, "{state}");
+            assert_eq!(driver.commit(&ids[1], 7, 1), IllegalGeneration, "{state}");
+            assert_eq!(
+                driver.commit("", -1, 1),
+                UnknownMemberId,
+                "{state}: only members commit"
+            );
+            let late = driver.sync(&ids[1], 7, &[]);
+            assert_eq!(driver.synced(late).error_code, IllegalGeneration.code(), "{state}");
+        } else {
+            assert_eq!(driver.commit("", -1, 1), None, "an administrator may set offsets");
+        }
+        assert_eq!(driver.heartbeat(&ids[1], generation), heartbeat, "{state}");
+        assert_eq!(driver.commit(&ids[1], generation, 1), commit, "{state}");
+        let ticket = driver.sync(&ids[1], generation, &[]);
+        if state == "CompletingRebalance" {
+            assert!(driver.asked.contains(&ticket), "it waits for the leader");
+        } else {
+            assert_eq!(ErrorCode::from_code(driver.synced(ticket).error_code), sync, "{state}");
+        }
+    }
+}
+
+#[test]
+fn a_sync_must_name_the_protocol_of_the_group() {
+    let mut driver = Driver::new();
+    let ids = driver.stable(1);
+    let request = |kind: Option<&str>, name: Option<&str>| SyncGroupRequest {
+        group_id: "g".into(),
+        generation_id: 1,
+        member_id: ids[0].clone(),
+        protocol_type: kind.map(Into::into),
+        protocol_name: name.map(Into::into),
+        ..Default::default()
+    };
+    for (version, kind, name, expected) in [
+        (5, Some("consumer"), Some("range"), ErrorCode::None),
+        (5, None, Some("range"), ErrorCode::InconsistentGroupProtocol),
+        (
+            5,
+            Some("consumer"),
+            Some("sticky"),
+            ErrorCode::InconsistentGroupProtocol,
+        ),
+        (5, Some("connect"), Some("range"), ErrorCode::InconsistentGroupProtocol),
+        (4, None, None, ErrorCode::None),
+    ] {
+        let ticket = driver.ask(Command::Sync(client(version), request(kind, name)));
+        let response = driver.synced(ticket);
+        assert_eq!(
+            ErrorCode::from_code(response.error_code),
+            expected,
+            "{version} {kind:?} {name:?}"
+        );
+        let told = expected.is_none().then_some("range");
+        assert_eq!(response.protocol_name.as_deref(), told);
+    }
+}
+
+#[test]
+fn members_vote_for_what_all_can_do() {
+    let mut driver = Driver::new();
+    let mut tickets = Vec::new();
+    for names in [
+        &["sticky", "range", "own"][..],
+        &["range", "sticky"],
+        &["range", "other", "sticky"],
+    ] {
+        let request = JoinGroupRequest {
+            protocols: protocols(names, "t"),
+            ..join("", None)
+        };
+        tickets.push(driver.join_with(3, request));
+    }
+    driver.sleep(REBALANCE_MS);
+    for ticket in tickets {
+        assert_eq!(driver.joined(ticket).protocol_name.as_deref(), Some("range"));
+    }
+}
+
+#[test]
+fn a_join_says_who_may_keep_its_place() {
+    let mut driver = Driver::new();
+    let ids = driver.stable(2);
+    // A follower that says nothing new is told what is; so is a leader that asks twice, but only once it has asked.
+    let follower = driver.join_with(5, join(&ids[1], None));
+    let told = driver.joined(follower);
+    assert_eq!(
+        (told.generation_id, told.members.len(), driver.state().as_str()),
+        (1, 0, "Stable")
+    );
+    let changed = JoinGroupRequest {
+        protocols: protocols(&["range"], "other"),
+        ..join(&ids[1], None)
+    };
+    let changed = driver.join_with(5, changed);
+    assert_eq!(driver.state(), "PreparingRebalance");
+    let leader = driver.join_with(5, join(&ids[0], None));
+    assert_eq!(driver.joined(changed).generation_id, 2);
+    assert_eq!(driver.joined(leader).members.len(), 2);
+    let waiting = driver.sync(&ids[1], 2, &[]);
+    let again = driver.join_with(5, join(&ids[0], None));
+    assert_eq!(
+        driver.joined(again).members.len(),
+        2,
+        "it may have missed the first answer"
+    );
+    // Whoever asks a second time has stopped listening to the first answer; nobody is left without one.
+    let twice = driver.sync(&ids[1], 2, &[]);
+    assert_eq!(driver.synced(waiting).error_code, ErrorCode::RebalanceInProgress.code());
+    let restless = JoinGroupRequest {
+        protocols: protocols(&["range"], "third"),
+        ..join(&ids[0], None)
+    };
+    let restless = driver.join_with(5, restless);
+    assert_eq!(driver.synced(twice).error_code, ErrorCode::RebalanceInProgress.code());
+    driver.leave(3, &[(&ids[1], None)]);
+    assert_eq!(driver.joined(restless).generation_id, 3);
+}
+
+#[test]
+fn the_first_rebalance_waits_as_long_as_members_keep_coming() {
+    let mut driver = Driver::new();
+    let (_, first) = driver.arrive();
+    driver.sleep(INITIAL_DELAY_MS - 1);
+    let (_, second) = driver.arrive();
+    driver.sleep(INITIAL_DELAY_MS);
+    assert!(driver.asked.contains(&first), "put off once");
+    driver.sleep(1);
+    assert!(!driver.asked.contains(&first) && !driver.asked.contains(&second));
+    // But not for longer than members may take to join.
+    let mut driver = Driver::new();
+    let (_, first) = driver.arrive();
+    for _ in 0..30 {
+        driver.sleep(INITIAL_DELAY_MS - 1_000);
+        driver.arrive();
+    }
+    assert!(!driver.asked.contains(&first));
+}
+
+#[test]
+fn whoever_never_comes_back_is_forgotten() {
+    // An id that was given out.
+    let mut driver = Driver::new();
+    let ids = driver.stable(1);
+    driver.join_with(5, join("", None));
+    let leader = driver.join_with(5, join(&ids[0], None));
+    assert!(driver.asked.contains(&leader), "the others may come with their ids");
+    driver.sleep(SESSION_MS);
+    assert_eq!(driver.joined(leader).generation_id, 2);
+    // A new member whose client went away while others took their time.
+    let mut driver = Driver::new();
+    let ids = driver.stable(1);
+    let (_, gone) = driver.arrive();
+    for _ in 0..4 {
+        driver.sleep(5_000);
+        driver.heartbeat(&ids[0], 1);
+    }
+    driver.join_with(5, join(&ids[0], None));
+    assert_eq!(driver.joined(gone).generation_id, 2);
+    driver.sleep(REBALANCE_MS * 3);
+    assert_eq!(driver.state(), "Empty");
+    assert!(driver.asked.is_empty());
+}
+
+#[test]
+fn a_static_member_comes_back_without_a_rebalance() {
+    for (version, skip, leader_is_new, members) in [(9, true, true, 1), (8, false, false, 0)] {
+        let mut driver = Driver::new();
+        let ticket = driver.join_with(version, join("", Some("i")));
+        driver.sleep(INITIAL_DELAY_MS);
+        let before = driver.joined(ticket).member_id;
+        assert!(before.starts_with("i-"), "{before}");
+        let ticket = driver.sync(&before, 1, &[(&before, "mine")]);
+        driver.synced(ticket);
+        let written = driver.log.len();
+        let ticket = driver.join_with(version, join("", Some("i")));
+        let response = driver.joined(ticket);
+        let now = response.member_id.clone();
+        assert_ne!(now, before);
+        assert_eq!(
+            (response.error_code, response.generation_id, response.skip_assignment),
+            (0, 1, skip)
+        );
+        assert_eq!(
+            (response.leader == now, response.members.len()),
+            (leader_is_new, members)
+        );
+        assert_eq!((driver.state().as_str(), driver.log.len()), ("Stable", written + 1));
+        let ticket = driver.sync(&now, 1, &[]);
+        assert_eq!(&driver.synced(ticket).assignment[..], b"mine");
+        assert_eq!(driver.heartbeat_of(&before, 1, Some("i")), ErrorCode::FencedInstanceId);
+        assert_eq!(driver.heartbeat(&before, 1), ErrorCode::UnknownMemberId);
+        let fenced = driver.join_with(version, join(&before, Some("i")));
+        assert_eq!(driver.joined(fenced).error_code, ErrorCode::FencedInstanceId.code());
+        assert_eq!(driver.heartbeat_of(&now, 1, Some("i")), ErrorCode::None);
+        driver.reload();
+        assert_eq!(driver.heartbeat_of(&now, 1, Some("i")), ErrorCode::None);
+        let response = driver.leave(3, &[("", Some("j")), ("", Some("i"))]);
+        let errors: Vec<i16> = response.members.iter().map(|member| member.error_code).collect();
+        assert_eq!(errors, [ErrorCode::UnknownMemberId.code(), 0]);
+        assert_eq!(driver.state(), "Empty");
+    }
+}
+
+#[test]
+fn a_static_member_that_agrees_on_something_else_rebalances_the_group() {
+    let mut driver = Driver::new();
+    let both = |id: &str| JoinGroupRequest {
+        protocols: protocols(&["range", "sticky"], "t"),
+        ..join(id, Some("i"))
+    };
+    let ticket = driver.join_with(9, both(""));
+    driver.sleep(INITIAL_DELAY_MS);
+    let before = driver.joined(ticket).member_id;
+    let waiting = driver.sync(&before, 1, &[]);
+    driver.synced(waiting);
+    let turned = JoinGroupRequest {
+        protocols: protocols(&["sticky", "range"], "t"),
+        ..join("", Some("i"))
+    };
+    let ticket = driver.join_with(9, turned);
+    let response = driver.joined(ticket);
+    assert_eq!(
+        (response.generation_id, response.protocol_name.as_deref()),
+        (2, Some("sticky"))
+    );
+    // Who waits in its name is fenced, and the leader has to assign anew.
+    let ticket = driver.join_with(9, both(""));
+    assert_eq!(driver.joined(ticket).generation_id, 3);
+    assert_eq!(driver.state(), "CompletingRebalance");
+}
+
+#[test]
+fn a_group_takes_no_more_members_than_it_may() {
+    let mut driver = Driver::with(&[("group.max.size", "2")]);
+    let ids = driver.stable(2);
+    let ticket = driver.join_with(5, join("", None));
+    assert_eq!(driver.joined(ticket).error_code, ErrorCode::GroupMaxSizeReached.code());
+    let ticket = driver.join_with(5, join(&ids[1], None));
+    assert_eq!(driver.joined(ticket).error_code, 0);
+    // A group that has become too large shrinks as soon as it is loaded.
+    let mut driver = Driver::new();
+    let ids = driver.stable(3);
+    let small = Driver::with(&[("group.max.size", "2")]);
+    driver.world.config = small.world.config;
+    driver.reload();
+    assert_eq!(driver.state(), "PreparingRebalance");
+    let tickets: Vec<_> = ids.iter().map(|id| driver.join_with(5, join(id, None))).collect();
+    let last = driver.joined(tickets[2]);
+    assert_eq!(last.error_code, ErrorCode::GroupMaxSizeReached.code());
+    assert_eq!(driver.heartbeat(&ids[2], 1), ErrorCode::UnknownMemberId);
+}
+
+#[test]
+fn a_group_is_written_when_it_is_made_when_it_agrees_and_when_it_is_empty() {
+    let mut driver = Driver::new();
+    let (id, _) = driver.arrive();
+    let last = |driver: &Driver| match driver.log.last().cloned() {
+        Some((key, value)) => match Record::decode(key, value.clone()) {
+            Ok(Some(Record::ClassicGroup(_, Some(group)))) => (driver.log.len(), value.unwrap()[1], group),
+            other => panic!("{other:?}"),
+        },
+        None => panic!("nothing"),
+    };
+    let (count, version, group) = last(&driver);
+    assert_eq!(
+        (
+            count,
+            version,
+            group.generation,
+            group.protocol_type.as_str(),
+            group.members.len()
+        ),
+        (1, 3, 0, "", 0)
+    );
+    driver.sleep(INITIAL_DELAY_MS);
+    let ticket = driver.sync(&id, 1, &[(&id, "a")]);
+    driver.synced(ticket);
+    let (count, _, group) = last(&driver);
+    assert_eq!((count, group.generation, group.leader.as_ref()), (2, 1, Some(&id)));
+    assert_eq!(
+        (group.protocol.as_deref(), &group.members[0].assignment[..]),
+        (Some("range"), &b"a"[..])
+    );
+    driver.leave(5, &[(&id, None)]);
+    let (count, _, group) = last(&driver);
+    assert_eq!(
+        (count, group.generation, group.protocol_type.as_str()),
+        (3, 2, "consumer")
+    );
+    assert_eq!((group.leader, group.protocol, group.members.len()), (None, None, 0));
+}
+
+#[test]
+fn a_loaded_group_goes_on_with_fresh_sessions() {
+    let mut driver = Driver::new();
+    let ids = driver.stable(2);
+    driver.sleep(SESSION_MS - 1);
+    driver.compact();
+    driver.reload();
+    driver.sleep(SESSION_MS - 1);
+    assert_eq!(driver.heartbeat(&ids[0], 1), ErrorCode::None);
+    let ticket = driver.sync(&ids[0], 1, &[]);
+    assert_eq!(&driver.synced(ticket).assignment[..], b"mine");
+    driver.sleep(1);
+    assert_eq!(driver.heartbeat(&ids[1], 1), ErrorCode::UnknownMemberId);
+    // A half-done rebalance is forgotten: the last agreement holds until somebody says otherwise.
+    driver.reload();
+    assert_eq!(driver.heartbeat(&ids[1], 1), ErrorCode::None);
+}
+
+#[test]
+fn leaving_answers_as_the_version_can_say_it() {
+    let mut driver = Driver::new();
+    let ids = driver.stable(2);
+    assert_eq!(
+        driver.leave(2, &[("x", None)]).error_code,
+        ErrorCode::UnknownMemberId.code()
+    );
+    let answer = driver.leave(5, &[("x", None), (&ids[0], None)]);
+    let errors: Vec<i16> = answer.members.iter().map(|member| member.error_code).collect();
+    assert_eq!(
+        (answer.error_code, errors),
+        (0, vec![ErrorCode::UnknownMemberId.code(), 0])
+    );
+    let pending = driver.join_with(5, join("", None));
+    let pending = driver.joined(pending).member_id;
+    assert_eq!(driver.leave(5, &[(&pending, None)]).members[0].error_code, 0);
+    let answer = driver.leave(0, &[(&ids[1], None)]);
+    assert_eq!((answer.error_code, answer.members.len()), (0, 0));
+    let mut empty = Driver::new();
+    assert_eq!(
+        empty.leave(5, &[("x", None)]).members[0].error_code,
+        ErrorCode::UnknownMemberId.code()
+    );
 }

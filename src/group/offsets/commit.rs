@@ -71,6 +71,7 @@ impl Groups {
         let instance = request.group_instance_id.as_deref();
         match self.groups.get(&request.group_id) {
             Some(Group::Classic(group)) => group.check_commit(turn, &request.member_id, instance, generation),
+            Some(Group::Consumer) => Err(ErrorCode::UnknownMemberId),
             // Somebody who only commits.
             None if generation < 0 => Ok(()),
             None if client.version >= FIRST_WITH_GROUP_ID_NOT_FOUND => Err(ErrorCode::GroupIdNotFound),
@@ -90,8 +91,10 @@ impl Groups {
         if request.group_id.is_empty() {
             return refuse(ErrorCode::InvalidGroupId);
         }
-        let Some(group) = self.classic(&request.group_id) else {
-            return refuse(ErrorCode::GroupIdNotFound);
+        let group = match self.groups.get(&request.group_id) {
+            Some(Group::Classic(group)) => group,
+            Some(Group::Consumer) => return refuse(ErrorCode::NonEmptyGroup),
+            None => return refuse(ErrorCode::GroupIdNotFound),
         };
         // Of other members nobody can tell what they still read.
         if !group.is_empty() && !group.uses_consumer_protocol() {
@@ -127,8 +130,8 @@ impl Groups {
 
 /// Java counts a text in units of UTF-16.
 fn is_too_long(turn: &Turn<'_>, partition: &OffsetCommitRequestPartition) -> bool {
-    let most = usize::try_from(turn.int("offset.metadata.max.bytes")).unwrap_or(0);
     let text = partition.committed_metadata.as_deref().unwrap_or_default();
+    let most = usize::try_from(turn.int("offset.metadata.max.bytes")).unwrap_or(0);
     text.len() > most && text.encode_utf16().count() > most
 }
 

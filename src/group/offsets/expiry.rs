@@ -32,6 +32,7 @@ impl Groups {
             }
             let records = match group {
                 Group::Classic(group) => expired(id, group, self.offsets.of(id), (turn.now(), retention_ms)),
+                Group::Consumer => None,
             };
             let Some(records) = records else {
                 continue;
@@ -67,6 +68,8 @@ impl Group {
                 group.stop_timers(turn);
                 turn.record(group.tombstone());
             }
+            // It is never empty yet.
+            Group::Consumer => {}
         }
     }
 }
