@@ -8,5 +8,6 @@ mod golden;
 mod noise;
 mod producing;
 mod retaining;
+mod swapping;
 mod together;
 mod world;
