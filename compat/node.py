@@ -163,6 +163,8 @@ class Node:
                  "get-offsets --bootstrap-server BROKER --time -2", "get-offsets --bootstrap-server BROKER --time -3",
                  "features --bootstrap-server BROKER describe", "metadata-quorum --bootstrap-server BROKER describe --status",
                  "metadata-quorum --bootstrap-server BROKER describe --replication", "cluster cluster-id --bootstrap-server BROKER",
+                 "consumer-groups --bootstrap-server BROKER --list", "consumer-groups --bootstrap-server BROKER --describe --all-groups",
+                 "consumer-groups --bootstrap-server BROKER --describe --all-groups --state",
                  "cluster list-endpoints --bootstrap-server BROKER", "log-dirs --bootstrap-server BROKER --describe"]
         tools += [f"configs --bootstrap-server BROKER --describe --entity-type {entity}" for entity in
                   ("topics", "topics --entity-name codecs --all", "brokers", "brokers --entity-name 1 --all", "users", "clients")]
@@ -216,6 +218,6 @@ def normal(text):
         if line.startswith("{"):
             for at in json.loads(line)["brokers"]:
                 lines += sorted(json.dumps(part, sort_keys=True) for folder in at["logDirs"] for part in folder["partitions"])
-        elif not re.match(r"Feature: (group|share|streams|transaction)\.version|\d+ .*(Leader|Observer)|(LeaderEpoch|HighWatermark|MaxFollower\w+): ", line):
+        elif not re.match(r"\[[-\d]+ [:,\d]+\] WARN \[AdminClient|Feature: (group|share|streams|transaction)\.version|\d+ .*(Leader|Observer)|(LeaderEpoch|HighWatermark|MaxFollower\w+): ", line):
             lines.append(re.sub(r"\s+Epoch: \d+", "", line))
     return sorted(lines)
