@@ -31,7 +31,9 @@ use crate::observe::Logging;
 use crate::protocol::features::Features;
 use crate::replication::hosting::Hosting;
 use crate::replication::session::Sessions;
+use crate::runtime::cleaning;
 use crate::runtime::controller_channel::ControllerChannel;
+use crate::runtime::groups::GroupCoordinators;
 use crate::runtime::housekeeping;
 use crate::runtime::lifecycle::Lifecycle;
 use crate::runtime::lifecycle::NotRegistered;
@@ -42,11 +44,13 @@ use crate::runtime::observer::Published;
 use crate::runtime::placing;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::types::Timestamp;
+use crate::types::Uuid;
 use std::collections::HashMap;
 use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -125,6 +129,7 @@ struct Broker {
     lifecycle: Arc<Lifecycle>,
     stop_chores: watch::Sender<bool>,
     chores: JoinSet<()>,
+    groups: Arc<GroupCoordinators>,
 }
 
 impl Node {
@@ -183,6 +188,7 @@ impl Node {
                     lifecycle,
                     stop_chores,
                     chores,
+                    groups: handles.groups.clone(),
                 })
             }
             false => None,
@@ -236,6 +242,8 @@ impl Broker {
         if let Some(lifecycle) = Arc::into_inner(self.lifecycle) {
             lifecycle.shut_down(SHUTDOWN_PATIENCE).await;
         }
+        // Nothing is written any more once the logs are closed.
+        self.groups.stop();
         epoch
     }
 }
@@ -310,6 +318,19 @@ fn handles(
     (log, controller, channel, clock): Doors,
 ) -> Handles {
     let slots = usize::try_from(config.values().int("max.incremental.fetch.session.cache.slots")).unwrap_or(0);
+    let published = Arc::new(Published::default());
+    let live = Arc::new(RwLock::new(Arc::new(LiveConfig::new(config.clone()))));
+    let current = live.clone();
+    let groups = GroupCoordinators::new(
+        config.node_id,
+        hosting.replicas.clone(),
+        published.clone(),
+        move || {
+            let live = current.read().unwrap_or_else(PoisonError::into_inner);
+            live.current().clone()
+        },
+        clock.clone(),
+    );
     Handles {
         node_id: config.node_id,
         cluster_id: folders.cluster_id.clone(),
@@ -321,10 +342,12 @@ fn handles(
         sessions: Sessions::new(slots, STALE_SESSION_MS),
         producer_ids: ProducerIds::default(),
         loggers: Box::new(logging),
-        published: Arc::new(Published::default()),
-        live: RwLock::new(Arc::new(LiveConfig::new(config.clone()))),
+        published,
+        live,
         controller,
         channel,
+        groups: Arc::new(groups),
+        fresh_id: || Uuid::from_random(random()),
         session_seed: AtomicU64::new(u64::from_be_bytes(random())),
     }
 }
@@ -390,6 +413,13 @@ fn do_chores(
         move || handles.config()
     };
     chores.spawn(housekeeping::run(
+        hosting.clone(),
+        config.clone(),
+        handles.clock.clone(),
+        failed.clone(),
+        stop.clone(),
+    ));
+    chores.spawn(cleaning::run(
         hosting.clone(),
         config,
         handles.clock.clone(),

@@ -11,6 +11,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
+use std::time::Instant;
 
 /// The line for the person who started it.
 #[track_caller]
@@ -201,6 +203,19 @@ fn both(one: &Path, two: &Path) -> String {
     format!("{},{}", one.display(), two.display())
 }
 
+/// Folders of new partitions are made in the background.
+fn await_folders(prefix: &str, dirs: &[&Path], count: usize) {
+    let there = |dir: &&Path| {
+        let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(prefix)).count()
+    };
+    let until = Instant::now() + Duration::from_secs(60);
+    while dirs.iter().map(there).sum::<usize>() < count {
+        assert!(Instant::now() < until, "no {count} folders {prefix}");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn one_failing_folder_of_several_is_warned_of_and_the_rest_serves() {
     let folder = TestFolder::make();
@@ -209,6 +224,7 @@ fn one_failing_folder_of_several_is_warned_of_and_the_rest_serves() {
     let broker = start().start();
     let mut client = Client::connect(broker.address()).unwrap();
     assert_eq!(client.create_topic("spread", 4, &[]).unwrap(), 0);
+    await_folders("spread-", &[&one, &two], 4);
     assert!(broker.stop().0);
     fs::rename(&two, folder.join("away")).unwrap();
     fs::write(&two, "a file").unwrap();

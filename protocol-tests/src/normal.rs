@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 
 /// APIs that Apache Kafka serves and the broker does not yet.
 const KEYS_TO_COME: &[i64] = &[
-    8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 24, 25, 26, 27, 28, 29, 30, 31, 36, 38, 39, 40, 41, 42, 47, 65, 66, 68, 69,
+    17, 24, 25, 26, 27, 28, 29, 30, 31, 36, 38, 39, 40, 41, 65, 66, 68, 69,
     76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 90, 91, 92,
 ];
 const FEATURES_TO_COME: &[&str] = &[
@@ -82,6 +82,10 @@ impl Rules<'_> {
             return known.map_or("<uuid>".into(), |(name, _)| format!("<{name}>"));
         }
         match name {
+            "member_id" | "leader" if text.len() > 36 => {
+                let known = self.saved.iter().find(|(_, value)| value.as_str() == Some(text));
+                known.map_or("<member>".into(), |(name, _)| format!("<{name}>"))
+            }
             "cluster_id" | "host" | "log_dir" => format!("<{name}>"),
             "batch_index_error_message" => without_limits(text),
             _ => text.into(),

@@ -119,6 +119,8 @@ impl Server {
         let options = [
             "listeners=PLAINTEXT://127.0.0.1:0".to_string(),
             format!("log.dirs={}", folder.display()),
+            "group.initial.rebalance.delay.ms=0".to_string(),
+            "offsets.topic.num.partitions=2".to_string(),
         ];
         Server::start(folder, &options)
     }

@@ -22,6 +22,7 @@ use crate::replication::hosting::Hosting;
 use crate::replication::replicas::Replicas;
 use crate::replication::session::Sessions;
 use crate::runtime::controller_channel::ControllerChannel;
+use crate::runtime::groups::GroupCoordinators;
 use crate::runtime::metadata_log::MetadataLog;
 use crate::runtime::observer::Published;
 use crate::runtime::producer_ids::ProducerIds;
@@ -34,6 +35,7 @@ use crate::schema::allocate_producer_ids_request::AllocateProducerIdsRequest;
 use crate::types::ErrorCode;
 use crate::types::NodeId;
 use crate::types::ProducerId;
+use crate::types::Uuid;
 use compact_str::CompactString;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -91,9 +93,12 @@ pub struct Handles {
     pub loggers: Box<dyn Loggers + Send + Sync>,
     pub published: Arc<Published>,
     /// As the metadata log overlays the file.
-    pub live: RwLock<Arc<LiveConfig>>,
+    pub live: Arc<RwLock<Arc<LiveConfig>>>,
     pub controller: ControllerAt,
     pub channel: Arc<dyn ControllerChannel>,
+    pub groups: Arc<GroupCoordinators>,
+    /// An id that nobody has.
+    pub fresh_id: fn() -> Uuid,
     /// Where the ids of fetch sessions come from; seeded by chance.
     pub session_seed: AtomicU64,
 }

@@ -51,5 +51,6 @@ impl ImageListener for Changed {
         };
         let now = self.handles.clock.now();
         self.handles.hosting.apply(image, changes, &live, now);
+        self.handles.groups.follow(image, changes);
     }
 }

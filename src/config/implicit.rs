@@ -9,6 +9,15 @@ pub const CONTROLLER_LISTENER: &str = "CONTROLLER";
 const DATA_FOLDER: &str = "./ottla-data";
 const LISTENER: &str = "PLAINTEXT://localhost:9092";
 
+/// Of the topics that brokers create for themselves.
+const ALONE: [&str; 5] = [
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+    "transaction.state.log.min.isr",
+    "share.coordinator.state.topic.replication.factor",
+    "share.coordinator.state.topic.min.isr",
+];
+
 /// Fills in what a single node needs; true when it did. Values that were given stay.
 pub fn complete(given: &mut Properties) -> bool {
     let implicit = !given.contains_key("process.roles");
@@ -24,6 +33,8 @@ pub fn complete(given: &mut Properties) -> bool {
         if !given.contains_key("broker.id") {
             default(given, "node.id", "1");
         }
+        // One node has no place for more replicas.
+        ALONE.iter().for_each(|name| default(given, name, "1"));
     }
     copy(given, "broker.id", "node.id");
     copy(given, "node.id", "broker.id");

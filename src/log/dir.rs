@@ -2,6 +2,7 @@
 
 use crate::storage::checkpoint;
 use crate::storage::checkpoint::Offsets;
+use crate::storage::checkpoint::TopicPartition;
 use crate::storage::crash_point;
 use crate::storage::limits;
 use crate::storage::meta_properties;
@@ -69,6 +70,8 @@ pub struct Dir {
     offline: AtomicBool,
     why_unusable: Option<String>,
     pub(crate) last_stop: LastStop,
+    /// What the checkpoint of the cleaner says.
+    pub(crate) cleaned: Mutex<Offsets>,
 }
 
 impl Dir {
@@ -100,6 +103,7 @@ impl Dir {
             lock: Mutex::new(Some(lock)),
             offline: AtomicBool::new(false),
             last_stop,
+            cleaned: Mutex::default(),
         }))
     }
 
@@ -115,6 +119,7 @@ impl Dir {
                 clean: false,
                 broker_epoch: None,
             },
+            cleaned: Mutex::default(),
         }
     }
 
@@ -192,6 +197,25 @@ impl Dir {
                 ));
                 Ok(Offsets::new())
             }
+        }
+    }
+
+    /// Writes the checkpoint of the cleaner, if it says something new.
+    pub(crate) fn write_cleaned(&self, offsets: Offsets) -> io::Result<()> {
+        let mut written = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner);
+        if *written != offsets {
+            self.write_checkpoint(checkpoint::CLEANER_OFFSETS, &offsets)?;
+            *written = offsets;
+        }
+        Ok(())
+    }
+
+    /// A new log must not be taken for one of the same name that was here before.
+    pub(crate) fn forget_cleaned(&self, log: &TopicPartition) -> io::Result<()> {
+        let mut offsets = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match offsets.remove(log) {
+            Some(_) => self.write_cleaned(offsets),
+            None => Ok(()),
         }
     }
 

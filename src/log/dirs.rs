@@ -165,7 +165,9 @@ impl LogDirs {
         }
         let dir = self.choose(&logs, choice)?;
         let place = self.place(&dir, format!("{topic}-{partition}"), (topic, partition), topic_id);
-        let log = Log::create(place, settings, now).map_err(|error| {
+        let forgotten = dir.forget_cleaned(&(topic.to_string(), partition));
+        let made = forgotten.and_then(|()| Log::create(place, settings, now));
+        let log = made.map_err(|error| {
             let message = format!(
                 "{topic}-{partition} cannot be created in {}: {error}",
                 dir.path().display()

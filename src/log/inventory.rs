@@ -38,13 +38,14 @@ pub struct Inventory {
 impl Inventory {
     pub fn take(folder: &Folder) -> io::Result<Inventory> {
         let path = folder.path();
-        let mut swaps: BTreeMap<Offset, Vec<&'static str>> = BTreeMap::new();
-        let mut found = Inventory::list(&path, &mut swaps)?;
-        if !swaps.is_empty() {
-            for (base, suffixes) in &swaps {
+        let mut leftovers = Leftovers::default();
+        let mut found = Inventory::list(&path, &mut leftovers)?;
+        leftovers.remove_unfinished()?;
+        if !leftovers.swaps.is_empty() {
+            for (base, suffixes) in &leftovers.swaps {
                 found.complete_swap(&path, *base, suffixes)?;
             }
-            found = Inventory::list(&path, &mut BTreeMap::new())?;
+            found = Inventory::list(&path, &mut Leftovers::default())?;
         }
         // Indexes without their log tell nothing.
         let orphans: Vec<Offset> = found
@@ -62,7 +63,7 @@ impl Inventory {
         Ok(found)
     }
 
-    fn list(path: &Path, swaps: &mut BTreeMap<Offset, Vec<&'static str>>) -> io::Result<Inventory> {
+    fn list(path: &Path, leftovers: &mut Leftovers) -> io::Result<Inventory> {
         let mut found = Inventory::default();
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
@@ -84,14 +85,13 @@ impl Inventory {
                 folder::SNAPSHOT => {
                     found.snapshots.insert(base, entry.path());
                 }
-                _ if suffix.ends_with(folder::DELETED) || suffix.ends_with(folder::CLEANED) => {
-                    remove_if_there(&entry.path())?;
-                }
+                _ if suffix.ends_with(folder::DELETED) => remove_if_there(&entry.path())?,
+                _ if suffix.ends_with(folder::CLEANED) => leftovers.cleaned.push((base, entry.path())),
                 _ => match SWAPPABLE
                     .into_iter()
                     .find(|kind| suffix == format!("{kind}{}", folder::SWAP))
                 {
-                    Some(kind) => swaps.entry(base).or_default().push(kind),
+                    Some(kind) => leftovers.swaps.entry(base).or_default().push((kind, entry.path())),
                     None => found.strange.push(name),
                 },
             }
@@ -108,10 +108,9 @@ impl Inventory {
     }
 
     /// Compaction had written its result in whole and was about to put it in place of the segments that it covers.
-    fn complete_swap(&self, path: &Path, base: Offset, suffixes: &[&'static str]) -> io::Result<()> {
-        if suffixes.contains(&folder::LOG) {
-            let swapped = path.join(file_name(base, ".log.swap"));
-            let end = end_of(&swapped, base)?;
+    fn complete_swap(&self, path: &Path, base: Offset, swapped: &[Swapped]) -> io::Result<()> {
+        if swapped.iter().any(|(kind, _)| *kind == folder::LOG) {
+            let end = end_of(&path.join(file_name(base, ".log.swap")), base)?;
             for covered in self
                 .segments
                 .range(base..end.max(base + 1))
@@ -122,10 +121,39 @@ impl Inventory {
                 }
             }
         }
-        for kind in suffixes {
-            let from = path.join(format!("{}{}", file_name(base, kind), folder::SWAP));
-            crash_point::reached();
-            std::fs::rename(from, path.join(file_name(base, kind)))?;
+        // The log first: what follows it is no leftover of the segments before.
+        for kind in SWAPPABLE {
+            for (_, from) in swapped.iter().filter(|(found, _)| *found == kind) {
+                crash_point::reached();
+                std::fs::rename(from, path.join(file_name(base, kind)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file called `.swap`, and what kind of file it is to be.
+type Swapped = (&'static str, PathBuf);
+
+/// What a compaction leaves that did not come to its end.
+#[derive(Default)]
+struct Leftovers {
+    swaps: BTreeMap<Offset, Vec<Swapped>>,
+    cleaned: Vec<(Offset, PathBuf)>,
+}
+
+impl Leftovers {
+    /// While anything of a segment is still called `.cleaned`, the segments that it was made of are untouched. By
+    /// Kafka's rule this holds for those behind it, too. The order makes sure that this can be said again after a crash.
+    fn remove_unfinished(&mut self) -> io::Result<()> {
+        let Some(first) = self.cleaned.iter().map(|(base, _)| *base).min() else {
+            return Ok(());
+        };
+        for (_, path) in self.swaps.split_off(&first).values().flatten() {
+            remove_if_there(path)?;
+        }
+        for (_, path) in &self.cleaned {
+            remove_if_there(path)?;
         }
         Ok(())
     }

@@ -32,6 +32,8 @@ const KEPT: [(&str, OffsetOf); 3] = [
     (checkpoint::LOG_STARTS, |hosted| hosted.log.start_within_segment()),
 ];
 
+const CLEANED: (&str, OffsetOf) = (checkpoint::CLEANER_OFFSETS, |hosted| hosted.log.cleaned_to());
+
 impl LogDirs {
     /// Removes old segments of all logs.
     pub fn apply_retention(&self, now: Timestamp) -> Vec<FailedDir> {
@@ -108,6 +110,7 @@ impl LogDirs {
         for kept in &KEPT {
             failed.extend(self.checkpoint(kept));
         }
+        failed.extend(self.checkpoint(&CLEANED));
         for dir in self.dirs.iter().filter(|dir| dir.is_online()) {
             if let Err(error) = dir.write_clean_stop(broker_epoch) {
                 failed.push(self.failed(dir, error.to_string()));
@@ -117,7 +120,17 @@ impl LogDirs {
         failed
     }
 
+    /// How far each compacted log is clean. Costs nothing while that does not change.
+    pub fn checkpoint_cleaned(&self) -> Vec<FailedDir> {
+        self.each_dir(CLEANED.1, Dir::write_cleaned)
+    }
+
     fn checkpoint(&self, (name, offset): &(&str, OffsetOf)) -> Vec<FailedDir> {
+        self.each_dir(*offset, |dir, offsets| dir.write_checkpoint(name, &offsets))
+    }
+
+    /// Collects offsets of the logs of each dir, and lets them be written.
+    fn each_dir(&self, offset: OffsetOf, write: impl Fn(&Dir, Offsets) -> io::Result<()>) -> Vec<FailedDir> {
         let mut offsets: HashMap<*const Dir, Offsets> = HashMap::new();
         for hosted in self.all() {
             if let Some(offset) = offset(&hosted) {
@@ -128,8 +141,7 @@ impl LogDirs {
         let mut failed = Vec::new();
         for dir in self.dirs.iter().filter(|dir| dir.is_online()) {
             let offsets = offsets.remove(&Arc::as_ptr(dir)).unwrap_or_default();
-            let written: io::Result<()> = dir.write_checkpoint(name, &offsets);
-            if let Err(error) = written {
+            if let Err(error) = write(dir, offsets) {
                 failed.push(self.failed(dir, error.to_string()));
             }
         }

@@ -71,6 +71,7 @@ struct Checkpoints {
     recovery_points: Offsets,
     high_watermarks: Offsets,
     log_starts: Offsets,
+    cleaned: Offsets,
 }
 
 impl LogDirs {
@@ -117,8 +118,10 @@ impl LogDirs {
             recovery_points: dir.checkpoint(checkpoint::RECOVERY_POINTS, warnings)?,
             high_watermarks: dir.checkpoint(checkpoint::HIGH_WATERMARKS, warnings)?,
             log_starts: dir.checkpoint(checkpoint::LOG_STARTS, warnings)?,
+            cleaned: dir.checkpoint(checkpoint::CLEANER_OFFSETS, warnings)?,
         });
         dir.forget_clean_stop()?;
+        *lock(&dir.cleaned) = checkpoints.cleaned.clone();
         let mut found = Vec::new();
         let mut strange = Vec::new();
         for entry in std::fs::read_dir(dir.path())? {
@@ -246,6 +249,8 @@ impl LogDirs {
         let topic_partition: (&str, PartitionId) = (&found.topic, found.partition);
         let place = self.place(&found.dir, found.name.clone(), topic_partition, topic_id);
         let (log, report) = Log::open(place, catalogue.settings(&found.topic), &how)?;
+        let cleaned_to = found.checkpoints.cleaned.get(&key).copied();
+        log.set_cleaned_to(cleaned_to.filter(|_| !found.is_future));
         Ok(Opened::Log(Box::new(log), report))
     }
 }

@@ -3,6 +3,7 @@
 //! Calls are plain and may block on the disk. One writer at a time holds a short lock; readers never take it.
 
 mod append;
+mod cleaner;
 pub mod dir;
 pub mod dirs;
 mod durable;
@@ -27,6 +28,11 @@ mod truncate;
 
 pub use append::Appended;
 pub use append::How;
+pub use cleaner::Brake;
+pub use cleaner::CleanError;
+pub use cleaner::CleanReport;
+pub use cleaner::CleanerLimits;
+pub use cleaner::Dirty;
 pub use dirs::Choice;
 pub use dirs::DirInfo;
 pub use dirs::LogDirs;

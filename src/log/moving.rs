@@ -61,6 +61,8 @@ impl LogDirs {
         let place = self.place(dir, name, (topic, partition), log.topic_id());
         let made = Log::create_at(place, log.settings(), log.log_start(), now);
         let made = made.map_err(|error| refuse(ErrorCode::KafkaStorageError, &error.to_string()))?;
+        // What is cleaned from now on may have been copied before.
+        made.set_cleaned_to(log.cleaned_to());
         insert(
             &mut self.futures_mut(),
             Hosted {

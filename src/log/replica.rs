@@ -3,6 +3,7 @@
 //! Readers take a snapshot of the list of segments and of the tail; whoever writes holds `writer` meanwhile, and
 //! publishes a batch only when it is in the page cache in whole.
 
+use crate::log::cleaner::Cleaning;
 use crate::log::epochs::Epochs;
 use crate::log::producers::Producer;
 use crate::log::producers::Producers;
@@ -95,6 +96,7 @@ pub struct Log {
     pub(super) last_flush: AtomicI64,
     pub(super) failed: AtomicBool,
     pub(super) closed: AtomicBool,
+    pub(super) cleaning: Cleaning,
 }
 
 /// What only the holder of the writer's lock touches.
@@ -193,6 +195,7 @@ impl Log {
             last_flush: AtomicI64::new(from.now),
             failed: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            cleaning: Cleaning::default(),
         }
     }
 

@@ -42,7 +42,8 @@ impl Log {
         writer.folder_changed = true;
         for segment in gone {
             let due = now.saturating_add(settings.file_delete_delay_ms);
-            let files = segment.set_aside()?;
+            let mut files = segment.set_aside()?;
+            files.extend(segment.set_snapshot_aside()?);
             writer.set_aside.extend(files.into_iter().map(|path| (due, path)));
         }
         Ok(expendable)

@@ -99,6 +99,7 @@ impl Log {
             }
         }
         self.clamp_offsets(self.log_start().min(end), end);
+        self.cleaning.cut_to(end);
         writer.active_since = now;
         writer.folder_changed = true;
         self.reload_producers(writer, end, now)?;
@@ -126,6 +127,7 @@ impl Log {
         writer.active_since = now;
         writer.folder_changed = true;
         self.clamp_offsets(offset, offset);
+        self.cleaning.cut_to(offset);
         self.publish_unstable(writer);
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::record::header::BatchHeader;
 use crate::record::header::HEADER_SIZE;
 use crate::record::header::LOG_OVERHEAD;
 use crate::record::header::MAGIC;
+use crate::record::varint::put_nullable;
 use crate::record::varint::put_varint;
 use crate::record::varint::put_varlong;
 use crate::types::LeaderEpoch;
@@ -145,16 +146,6 @@ impl BatchBuilder {
         bytes.extend_from_slice(&header.to_bytes());
         bytes.extend_from_slice(&body);
         Bytes::from(bytes)
-    }
-}
-
-fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        Some(bytes) => {
-            put_varint(out, bytes.len() as i32);
-            out.extend_from_slice(bytes);
-        }
-        None => put_varint(out, -1),
     }
 }
 

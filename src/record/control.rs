@@ -50,6 +50,16 @@ impl ControlType {
         Bytes::copy_from_slice(&[0, 0, high, low])
     }
 
+    /// What the first record of a control batch is about.
+    pub fn read(batch: &Batch<'_>) -> Option<ControlType> {
+        let mut found = None;
+        let walked = batch.for_each_record(CONTROL_LIMIT, |record| {
+            found = record.key.and_then(ControlType::from_key);
+            false
+        });
+        walked.ok().and(found)
+    }
+
     /// `None` for a key of another shape, a negative version, or a number nobody knows.
     pub fn from_key(key: &[u8]) -> Option<ControlType> {
         let (version, rest) = key.split_first_chunk::<2>()?;

@@ -22,6 +22,7 @@ const CODEC_MASK: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
+const DELETE_HORIZON: i16 = 0x40;
 
 /// The fields of a batch header, as they stand on disk and on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +158,16 @@ impl BatchHeader {
 
     pub fn set_control(&mut self, set: bool) {
         self.set_flag(CONTROL, set);
+    }
+
+    /// From when on compaction may take the tombstones or the marker in here; the base timestamp says it then.
+    pub fn delete_horizon(&self) -> Option<Timestamp> {
+        (self.attributes & DELETE_HORIZON != 0).then_some(self.base_timestamp)
+    }
+
+    pub fn set_delete_horizon(&mut self, horizon: Option<Timestamp>) {
+        self.set_flag(DELETE_HORIZON, horizon.is_some());
+        self.base_timestamp = horizon.unwrap_or(self.base_timestamp);
     }
 
     pub fn has_producer_id(&self) -> bool {

@@ -8,6 +8,7 @@ pub mod compress;
 pub mod control;
 pub mod header;
 pub mod reader;
+pub mod retain;
 pub mod validate;
 pub mod varint;
 

@@ -1,6 +1,9 @@
 //! Records inside a batch: read whole (consumers of the log inside the broker) or skimmed (validation).
 
 use crate::record::varint::Source;
+use crate::record::varint::put_nullable;
+use crate::record::varint::put_varint;
+use crate::record::varint::put_varlong;
 use crate::types::Offset;
 use crate::types::Timestamp;
 use std::fmt;
@@ -47,6 +50,22 @@ impl<'a> Record<'a> {
     pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
         let mut rest = self.header_bytes;
         (0..self.header_count).map_while(move |_| Some((nullable(&mut rest)??, nullable(&mut rest)?)))
+    }
+}
+
+impl Record<'_> {
+    /// Appends the record as it stands in a batch with this base; `scratch` is memory to work in.
+    pub fn write_to(&self, base: (Offset, Timestamp), scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+        scratch.clear();
+        scratch.push(0);
+        put_varlong(scratch, self.timestamp.wrapping_sub(base.1));
+        put_varint(scratch, self.offset.wrapping_sub(base.0) as i32);
+        put_nullable(scratch, self.key);
+        put_nullable(scratch, self.value);
+        put_varint(scratch, self.header_count as i32);
+        scratch.extend_from_slice(self.header_bytes);
+        put_varint(out, scratch.len() as i32);
+        out.extend_from_slice(scratch);
     }
 }
 

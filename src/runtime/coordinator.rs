@@ -88,6 +88,12 @@ impl<M: Machine<Record: Written>> Coordinators<M> {
         replies
     }
 
+    /// As `run_all`, where nobody waits for the replies.
+    pub fn tell_all(self: &Arc<Self>, command: impl FnMut() -> M::Command + Send + 'static) {
+        let this = self.clone();
+        self.runtime.spawn(async move { this.run_all(command).await });
+    }
+
     /// This broker leads the partition from now on: its machine is loaded.
     pub fn elected(self: &Arc<Self>, partition: Arc<Partition>, epoch: LeaderEpoch) {
         let index = partition.index;

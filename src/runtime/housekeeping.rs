@@ -112,12 +112,16 @@ pub async fn run(
             chore.due = now.saturating_add((chore.every_ms)(&current).max(1));
             let (run, dirs) = (chore.run, hosting.dirs.clone());
             let broken = spawn_blocking(move || run(&dirs, now)).await;
-            for dir in broken.unwrap_or_default() {
-                error!("log dir {} is offline: {}", dir.dir.path().display(), dir.reason);
-                hosting.lose(&dir);
-                // Whoever tells the controller is gone only when the broker stops.
-                let _ = failed.send(dir).await;
-            }
+            tell_failed(&hosting, broken.unwrap_or_default(), &failed).await;
         }
+    }
+}
+
+pub async fn tell_failed(hosting: &Hosting, broken: Vec<FailedDir>, failed: &mpsc::Sender<FailedDir>) {
+    for dir in broken {
+        error!("log dir {} is offline: {}", dir.dir.path().display(), dir.reason);
+        hosting.lose(&dir);
+        // Whoever tells the controller is gone only when the broker stops.
+        let _ = failed.send(dir).await;
     }
 }

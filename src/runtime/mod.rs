@@ -1,8 +1,10 @@
 //! Runs the heads: takes their decisions to the disk, applies them, and answers once they are durable.
 
+pub mod cleaning;
 pub mod controller_channel;
 mod controller_peer;
 pub mod coordinator;
+pub mod groups;
 pub mod housekeeping;
 pub mod leader;
 pub mod lifecycle;
@@ -24,3 +26,4 @@ mod snapshots;
 mod tail;
 #[cfg(test)]
 mod testing;
+mod throttle;

@@ -24,6 +24,8 @@ const PLACED_AT_ONCE: usize = 2250;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a broker that stops goes on telling.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Runs until `stop` changes.
 pub async fn run(
@@ -35,19 +37,36 @@ pub async fn run(
     loop {
         tokio::select! {
             () = hosting.planned.notified() => {}
-            _ = stop.wait_for(|stopping| *stopping) => return,
+            _ = stop.wait_for(|stopping| *stopping) => break,
         }
         let (replicas, stopping) = (hosting.replicas.clone(), stop.clone());
         let make = spawn_blocking(move || replicas.make_planned(|| !*stopping.borrow()));
         if make.await.is_err() {
             warn!("logs could not be made in the background; they are made when they are used");
         }
-        let placed = hosting.take_placed();
-        for some in placed.chunks(PLACED_AT_ONCE) {
-            tokio::select! {
-                () = tell(&hosting, &published, &*channel, some) => {}
-                _ = stop.wait_for(|stopping| *stopping) => return,
-            }
+        tell_all(&hosting, &published, &*channel, &mut stop).await;
+    }
+    // A replica whose place nobody knows would be made anew elsewhere if its folder failed meanwhile.
+    tell_all(&hosting, &published, &*channel, &mut stop).await;
+}
+
+/// All that was placed; once the broker stops, in a limited time.
+async fn tell_all(
+    hosting: &Hosting,
+    published: &Published,
+    channel: &dyn ControllerChannel,
+    stop: &mut watch::Receiver<bool>,
+) {
+    let placed = hosting.take_placed();
+    for some in placed.chunks(PLACED_AT_ONCE) {
+        let stopped = async {
+            // Without a sender nobody can stop it, or all is over.
+            let _ = stop.wait_for(|stopping| *stopping).await;
+            sleep(LAST_WORD).await;
+        };
+        tokio::select! {
+            () = tell(hosting, published, channel, some) => {}
+            () = stopped => return,
         }
     }
 }

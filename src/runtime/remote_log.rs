@@ -292,8 +292,15 @@ impl Following {
         if self.follower.is_served() {
             self.complaints.clear();
         }
-        for effect in effects {
-            self.carry_out(effect).await?;
+        let mut effects = effects.into_iter().peekable();
+        while let Some(effect) = effects.next() {
+            // Nearly always what is appended is committed already: one way to the disk's threads for both.
+            let committed = match (&effect, effects.peek()) {
+                (Effect::Append { .. }, Some(Effect::HighWatermark(offset))) => Some(*offset),
+                _ => None,
+            };
+            effects.next_if(|_| committed.is_some());
+            self.carry_out(effect, committed).await?;
         }
         let told = self.follower.first_told();
         self.first_told
@@ -301,7 +308,8 @@ impl Following {
         Ok(())
     }
 
-    async fn carry_out(&mut self, effect: Effect) -> Result<(), StoreError> {
+    /// `committed`: how far what this effect appends is committed, if that is known with it.
+    async fn carry_out(&mut self, effect: Effect, committed: Option<Offset>) -> Result<(), StoreError> {
         match effect {
             Effect::Warn(complaint) => self.complain(complaint),
             Effect::Leader { epoch, leader } => {
@@ -322,8 +330,14 @@ impl Following {
                 self.leader.send_replace(leader);
             }
             Effect::Append { batches, leader_epoch } => {
-                self.blocking(move |store, now| store.append(&batches, leader_epoch, now))
-                    .await?;
+                self.blocking(move |store, now| {
+                    store.append(&batches, leader_epoch, now)?;
+                    committed.map_or(Ok(()), |offset| store.commit(offset))
+                })
+                .await?;
+                if let Some(offset) = committed {
+                    self.high_watermark.send_replace(offset);
+                }
             }
             Effect::Truncate(to) => {
                 tracing::info!("The metadata log is cut at offset {to}, from where on its leader has another.");

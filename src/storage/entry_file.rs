@@ -7,12 +7,16 @@ use crate::storage::crash_point;
 use crate::storage::crash_point::half;
 use crate::storage::file_pool::FilePool;
 use crate::storage::file_pool::PooledFile;
+use crate::storage::folder::DELETED;
 use crate::storage::folder::Folder;
 use crate::storage::positioned::read_at_most;
 use crate::storage::replace::remove_if_there;
+use crate::storage::replace::rename_if_there;
+use crate::storage::replace::with_suffix;
 use crate::types::Offset;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -27,6 +31,16 @@ pub struct EntryFile<const N: usize> {
     count: AtomicU32,
     /// The file has its full sparse size.
     blown_up: AtomicBool,
+    /// Another file has its name by now, or will have it.
+    aside: AtomicBool,
+}
+
+/// Renames a file to `.deleted` and notes that it has that name from now on. Returns it, if there was a file.
+pub fn set_aside(path: &Path, aside: &AtomicBool) -> io::Result<Option<PathBuf>> {
+    let renamed = with_suffix(path, DELETED);
+    let was_there = rename_if_there(path, &renamed)?;
+    aside.store(true, Ordering::Release);
+    Ok(was_there.then_some(renamed))
 }
 
 impl<const N: usize> EntryFile<N> {
@@ -38,11 +52,26 @@ impl<const N: usize> EntryFile<N> {
             file: PooledFile::new(pool),
             count: AtomicU32::new(0),
             blown_up: AtomicBool::new(false),
+            aside: AtomicBool::new(false),
         }
     }
 
     pub fn path(&self) -> PathBuf {
-        self.folder.file(self.base_offset, self.suffix)
+        let path = self.folder.file(self.base_offset, self.suffix);
+        match self.aside.load(Ordering::Acquire) {
+            true => with_suffix(&path, DELETED),
+            false => path,
+        }
+    }
+
+    /// Renames the file to `.deleted`, where those who still read it find it; returns its new name.
+    pub fn set_aside(&self) -> io::Result<Option<PathBuf>> {
+        self.file.while_unopened(|| set_aside(&self.path(), &self.aside))
+    }
+
+    /// Of all entries.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.count()) * N as u64
     }
 
     pub fn count(&self) -> u32 {
@@ -55,6 +84,11 @@ impl<const N: usize> EntryFile<N> {
         let count = u32::try_from(length / N as u64);
         self.count.store(count.unwrap_or(0), Ordering::Release);
         whole && count.is_ok()
+    }
+
+    /// Takes over a file that we have just written.
+    pub fn adopt_count(&self, count: usize) {
+        self.count.store(count as u32, Ordering::Release);
     }
 
     pub fn get(&self, index: u32) -> io::Result<Option<[u8; N]>> {

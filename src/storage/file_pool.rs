@@ -140,6 +140,12 @@ impl PooledFile {
         Ok(file)
     }
 
+    /// Does something to the file's name while nobody opens it. Whoever has it open keeps it.
+    pub fn while_unopened<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _handle = lock(&self.slot.handle);
+        act()
+    }
+
     pub fn close(&self) {
         let slot = &self.slot;
         slot.forget(&mut lock(&slot.handle));

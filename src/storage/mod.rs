@@ -1,6 +1,7 @@
 //! Kafka's files, byte for byte, and nothing but files: no offsets are judged and no time is read here.
 
 pub mod checkpoint;
+pub mod cleaned;
 pub mod crash_point;
 pub mod entry_file;
 pub mod epoch_checkpoint;

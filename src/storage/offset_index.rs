@@ -75,7 +75,7 @@ impl OffsetIndex {
         self.file.truncate(kept.map_or(0, |(index, _)| index + 1))
     }
 
-    fn encode(&self, entry: OffsetEntry) -> [u8; ENTRY] {
+    pub fn encode(&self, entry: OffsetEntry) -> [u8; ENTRY] {
         let mut bytes = [0; ENTRY];
         bytes[..4].copy_from_slice(&((entry.last_offset - self.base_offset) as i32).to_be_bytes());
         bytes[4..].copy_from_slice(&entry.position.to_be_bytes());

@@ -49,6 +49,15 @@ pub fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Renames a file that may not be there; `true` if it was.
+pub fn rename_if_there(from: &Path, to: &Path) -> io::Result<bool> {
+    crash_point::reached();
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        done => done.map(|()| true),
+    }
+}
+
 /// At most `limit` bytes of a file; a larger one is an error, a missing one `None`.
 pub fn read_small(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {

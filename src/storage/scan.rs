@@ -150,6 +150,20 @@ impl<'a> Scan<'a> {
         })
     }
 
+    /// The whole of a batch that `advance` has given; `None` if its checksum is wrong. One that is larger than the
+    /// window makes that grow, once its checksum has told that it is no noise.
+    pub fn intact_batch(&mut self, position: u64, header: &BatchHeader) -> io::Result<Option<&[u8]>> {
+        let Some(size) = header.size() else { return Ok(None) };
+        if !self.is_intact(position, header)? {
+            return Ok(None);
+        }
+        if size > self.window.len() {
+            self.window.resize(size, 0);
+        }
+        let whole = self.have(position, size)?;
+        Ok(whole.then(|| self.slice(position, size)))
+    }
+
     /// Goes on at a position that is known to be good, behind damage.
     pub fn skip_to(&mut self, position: u64, next_offset: Offset) {
         self.position = position;

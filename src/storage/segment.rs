@@ -7,6 +7,7 @@ use crate::file_range::FileRange;
 use crate::record::header::BatchHeader;
 use crate::record::header::HEADER_SIZE;
 use crate::storage::crash_point;
+use crate::storage::entry_file::set_aside;
 use crate::storage::file_pool::FilePool;
 use crate::storage::file_pool::PooledFile;
 use crate::storage::folder;
@@ -18,6 +19,7 @@ use crate::storage::offset_index::OffsetIndex;
 use crate::storage::positioned::read_at_most;
 use crate::storage::positioned::write_pair_at;
 use crate::storage::replace::remove_if_there;
+use crate::storage::replace::rename_if_there;
 use crate::storage::replace::with_suffix;
 use crate::storage::scan::LARGE_WINDOW;
 use crate::storage::scan::SMALL_WINDOW;
@@ -37,6 +39,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
@@ -59,6 +62,8 @@ pub struct Segment {
     size: AtomicU64,
     state: Mutex<State>,
     damage: RwLock<Vec<Damage>>,
+    /// Its files are called `.deleted` now.
+    aside: AtomicBool,
 }
 
 /// What the writer remembers of the segment.
@@ -122,6 +127,7 @@ impl Segment {
                 dirty: false,
             }),
             damage: RwLock::default(),
+            aside: AtomicBool::new(false),
         }
     }
 
@@ -155,7 +161,11 @@ impl Segment {
     }
 
     pub fn log_path(&self) -> PathBuf {
-        self.folder.file(self.base_offset, folder::LOG)
+        let path = self.folder.file(self.base_offset, folder::LOG);
+        match self.aside.load(Ordering::Acquire) {
+            true => with_suffix(&path, folder::DELETED),
+            false => path,
+        }
     }
 
     /// What the producers were before this segment.
@@ -228,7 +238,8 @@ impl Segment {
             || batch.last_offset() - self.base_offset > i64::from(i32::MAX)
     }
 
-    fn first_timestamp(&self) -> Option<Timestamp> {
+    /// The largest of the first batch.
+    pub fn first_timestamp(&self) -> Option<Timestamp> {
         let known = self.state().first_timestamp;
         if known.is_some() || self.size() == 0 {
             return known;
@@ -475,27 +486,23 @@ impl Segment {
         Ok(())
     }
 
-    /// Renames all files to `.deleted`; returns their new names, to be removed later.
+    /// Renames all files to `.deleted`; returns their new names, to be removed later. Until then they can be read,
+    /// even if others take their names.
     pub fn set_aside(&self) -> io::Result<Vec<PathBuf>> {
-        self.close();
-        let mut aside = Vec::new();
-        for suffix in [
-            folder::LOG,
-            folder::INDEX,
-            folder::TIME_INDEX,
-            folder::TXN_INDEX,
-            folder::SNAPSHOT,
-        ] {
-            let path = self.folder.file(self.base_offset, suffix);
-            let renamed = with_suffix(&path, folder::DELETED);
-            crash_point::reached();
-            match std::fs::rename(&path, &renamed) {
-                Ok(()) => aside.push(renamed),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(aside)
+        let log = self.log.while_unopened(|| set_aside(&self.log_path(), &self.aside))?;
+        let others = [
+            self.index.file.set_aside()?,
+            self.time_index.file.set_aside()?,
+            self.txn_index.file.set_aside()?,
+        ];
+        Ok(log.into_iter().chain(others.into_iter().flatten()).collect())
+    }
+
+    /// The same for what the producers were before this segment.
+    pub fn set_snapshot_aside(&self) -> io::Result<Option<PathBuf>> {
+        let path = self.snapshot_path();
+        let renamed = with_suffix(&path, folder::DELETED);
+        Ok(rename_if_there(&path, &renamed)?.then_some(renamed))
     }
 
     /// Removes all files at once.

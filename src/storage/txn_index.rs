@@ -82,7 +82,7 @@ impl TxnIndex {
     }
 }
 
-fn encode(txn: &AbortedTxn) -> [u8; ENTRY] {
+pub fn encode(txn: &AbortedTxn) -> [u8; ENTRY] {
     let mut bytes = [0; ENTRY];
     bytes[2..10].copy_from_slice(&txn.producer_id.to_be_bytes());
     bytes[10..18].copy_from_slice(&txn.first_offset.to_be_bytes());

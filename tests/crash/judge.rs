@@ -9,9 +9,15 @@ use crate::script::Written;
 use crate::script::ask;
 use crate::support::client::Client;
 use crate::support::log::Read;
+use crate::support::log::Record;
 use crate::support::log::Stored;
+use crate::support::log::batch;
+use crate::support::log::content;
 use crate::support::log::read_all;
+use crate::support::log::records_of;
 use bytes::Bytes;
+use ottla::record::BatchSpec;
+use std::collections::BTreeMap;
 
 /// Producers send again what was not answered; a broker knows this many batches of each.
 const REMEMBERED: usize = 5;
@@ -72,7 +78,10 @@ fn everything(client: &mut Client, model: &Model, pending: Option<&Step>) -> Res
                 Some(Step::DeleteRecords(of, at, before)) if (of, *at) == (name, index as i32) => (None, Some(*before)),
                 _ => (None, None),
             };
-            let judged = records(partition, next.as_ref(), start, &read);
+            let judged = match topic.is_table() {
+                true => table(partition, next.as_ref(), &read),
+                false => records(partition, next.as_ref(), start, &read),
+            };
             stored |= judged.map_err(|wrong| format!("{name}-{index}: {wrong}"))?;
         }
     }
@@ -138,6 +147,35 @@ pub fn records(
         return Err(format!("ends at {}, not {end}", read.end));
     }
     Ok(stored)
+}
+
+/// A compacted partition has of each key the latest record, and no record that was not written where it is. Tells
+/// whether the pending batch is there.
+fn table(acknowledged: &Partition, pending: Option<&Bytes>, read: &Read) -> Result<bool, String> {
+    let end = acknowledged.end;
+    let written = acknowledged.batches.iter();
+    let mut written: Vec<Record> = written
+        .flat_map(|one| records_of(one.base_offset, &one.content))
+        .collect();
+    let stored = read.end > end;
+    if let Some(pending) = pending.filter(|_| stored) {
+        written.extend(records_of(end, pending));
+    }
+    if read.end != written.last().map_or(0, |last| last.0 + 1) {
+        return Err(format!("ends at {}, not {end}", read.end));
+    }
+    let found = read.batches.iter();
+    let found: Vec<Record> = found
+        .flat_map(|one| records_of(one.base_offset, &one.content))
+        .collect();
+    if let Some(strange) = found.iter().find(|record| !written.contains(record)) {
+        return Err(format!("nobody sent what is at {}", strange.0));
+    }
+    let latest: BTreeMap<&[u8], &Record> = written.iter().map(|record| (record.1.as_slice(), record)).collect();
+    match latest.values().find(|record| !found.contains(record)) {
+        Some(lost) => Err(format!("the latest record of its key at {} is lost", lost.0)),
+        None => Ok(stored),
+    }
 }
 
 /// As a client does that got no answer.
@@ -219,6 +257,75 @@ fn the_judge_sees_what_is_lost_moved_doubled_or_back() {
         };
         let batches = found.into_iter().map(stored).collect();
         let judged = records(&acknowledged, Some(&pending), None, &Read { start, end, batches });
+        assert_eq!(judged.as_ref().ok(), expected.as_ref(), "{case}: {judged:?}");
+    }
+}
+
+#[test]
+fn the_judge_of_tables_sees_what_is_lost_doubled_or_made_up() {
+    let stored = |at: i64, key: &str| {
+        let batch = batch(key, 3, 10, BatchSpec::default());
+        (at, content(&batch))
+    };
+    let written = |(base_offset, content): (i64, Bytes)| Written {
+        base_offset,
+        numbered: Numbered::No,
+        batch: Bytes::new(),
+        content,
+    };
+    let acknowledged = Partition {
+        start: 0,
+        end: 9,
+        batches: vec![
+            written(stored(0, "a")),
+            written(stored(3, "b")),
+            written(stored(6, "a")),
+        ],
+    };
+    let pending = stored(9, "b").1;
+    for (case, end, found, expected) in [
+        (
+            "all",
+            9,
+            vec![stored(0, "a"), stored(3, "b"), stored(6, "a")],
+            Some(false),
+        ),
+        ("the latest", 9, vec![stored(3, "b"), stored(6, "a")], Some(false)),
+        ("the pending one", 12, vec![stored(6, "a"), stored(9, "b")], Some(true)),
+        ("a key lost", 9, vec![stored(6, "a")], None),
+        ("the latest lost", 9, vec![stored(0, "a"), stored(3, "b")], None),
+        (
+            "the pending one without its end",
+            9,
+            vec![stored(3, "b"), stored(6, "a"), stored(9, "b")],
+            None,
+        ),
+        (
+            "an end without its batch",
+            12,
+            vec![stored(3, "b"), stored(6, "a")],
+            None,
+        ),
+        (
+            "an end that nobody asked for",
+            15,
+            vec![stored(3, "b"), stored(6, "a")],
+            None,
+        ),
+        (
+            "at another place",
+            9,
+            vec![stored(0, "b"), stored(3, "b"), stored(6, "a")],
+            None,
+        ),
+    ] {
+        let stored = |(base_offset, content): (i64, Bytes)| Stored {
+            base_offset,
+            next_offset: base_offset + 3,
+            content,
+        };
+        let batches = found.into_iter().map(stored).collect();
+        let judged = table(&acknowledged, Some(&pending), &Read { start: 0, end, batches });
         assert_eq!(judged.as_ref().ok(), expected.as_ref(), "{case}: {judged:?}");
     }
 }

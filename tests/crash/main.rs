@@ -25,7 +25,8 @@ const TOO_MANY: u64 = 5_000;
 const STRIDE: u64 = 7;
 
 /// Done all the time, so that they are met by deaths, too.
-const CHORES: [&str; 5] = [
+const CHORES: [&str; 6] = [
+    "log.cleaner.backoff.ms",
     "log.retention.check.interval.ms",
     "log.flush.scheduler.interval.ms",
     "log.flush.offset.checkpoint.interval.ms",

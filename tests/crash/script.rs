@@ -35,6 +35,15 @@ pub enum Numbered {
 }
 
 const ROLLING: &[(&str, &str)] = &[("internal.segment.bytes", "1700"), ("index.interval.bytes", "300")];
+/// Small segments, and a cleaner that never rests.
+const TABLE: &[(&str, &str)] = &[
+    ("cleanup.policy", "compact"),
+    ("min.cleanable.dirty.ratio", "0.0"),
+    ("internal.segment.bytes", "1700"),
+    ("index.interval.bytes", "300"),
+];
+/// A table has so many keys.
+const KEYS: i64 = 3;
 const FLUSHED: &[(&str, &str)] = &[("flush.messages", "1")];
 
 /// Of a broker with empty folders.
@@ -42,10 +51,12 @@ pub fn first() -> Vec<Step> {
     let mut steps = vec![
         Step::Create("rolling", 2, ROLLING),
         Step::Create("flushed", 1, FLUSHED),
+        Step::Create("table", 1, TABLE),
         Step::InitProducer,
     ];
     for round in 0..8 {
         steps.push(Step::Produce("rolling", 0, Numbered::Yes));
+        steps.push(Step::Produce("table", 0, Numbered::No));
         if round % 2 == 0 {
             steps.push(Step::Produce("rolling", 1, Numbered::No));
             steps.push(Step::Produce("flushed", 0, Numbered::Yes));
@@ -77,6 +88,7 @@ pub fn second() -> Vec<Step> {
     for _ in 0..4 {
         steps.push(Step::Produce("rolling", 0, Numbered::Yes));
         steps.push(Step::Produce("later", 0, Numbered::No));
+        steps.push(Step::Produce("table", 0, Numbered::No));
     }
     steps.push(Step::DeleteRecords("later", 0, 6));
     steps.push(Step::DeleteTopic("flushed"));
@@ -103,6 +115,13 @@ pub struct Partition {
 pub struct Topic {
     pub partitions: Vec<Partition>,
     pub configs: BTreeMap<&'static str, &'static str>,
+}
+
+impl Topic {
+    /// Its records may be compacted at any time.
+    pub fn is_table(&self) -> bool {
+        self.configs.get("cleanup.policy") == Some(&"compact")
+    }
 }
 
 /// What was acknowledged.
@@ -132,7 +151,11 @@ impl Model {
             (Numbered::Yes, Some(producer)) => numbered(producer, base_offset as i32),
             _ => BatchSpec::default(),
         };
-        let batch = batch(&format!("{topic}-{index}@{base_offset}"), RECORDS as usize, SIZE, spec);
+        let name = match self.topics.get(topic).is_some_and(Topic::is_table) {
+            true => format!("{topic}-{index}@{}", base_offset / RECORDS % KEYS),
+            false => format!("{topic}-{index}@{base_offset}"),
+        };
+        let batch = batch(&name, RECORDS as usize, SIZE, spec);
         Written {
             base_offset,
             numbered: how,

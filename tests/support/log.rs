@@ -8,6 +8,8 @@ use ottla::record::build::BatchSpec;
 use ottla::record::compress::Codec;
 use ottla::record::compress::Compression;
 use ottla::record::header::CRC_START;
+use ottla::record::header::HEADER_SIZE;
+use ottla::record::reader::read_record;
 use ottla::schema::writer::Records;
 use std::io;
 
@@ -47,6 +49,25 @@ pub struct Stored {
 /// Of a batch, what its checksum covers.
 pub fn content(batch: &Bytes) -> Bytes {
     batch.slice(CRC_START..)
+}
+
+/// Offset, key and value.
+pub type Record = (i64, Vec<u8>, Option<Vec<u8>>);
+
+/// The records of a batch that is not compressed.
+pub fn records_of(base_offset: i64, content: &[u8]) -> Vec<Record> {
+    let (fields, mut body) = content.split_at(HEADER_SIZE - CRC_START);
+    let mut found = Vec::new();
+    while let Some(record) = read_record(&mut body, base_offset, 0) {
+        let key = record.key.unwrap_or_default().to_vec();
+        found.push((record.offset, key, record.value.map(<[u8]>::to_vec)));
+    }
+    assert_eq!(
+        fields.last().map(|count| usize::from(*count)),
+        Some(found.len()),
+        "not as many as it says"
+    );
+    found
 }
 
 /// A partition from its first offset to its end.

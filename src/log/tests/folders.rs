@@ -44,13 +44,13 @@ fn settings() -> Arc<LogSettings> {
     })
 }
 
-struct Broker {
+pub struct Broker {
     folder: TestFolder,
-    dirs: LogDirs,
+    pub dirs: LogDirs,
 }
 
 impl Broker {
-    fn start() -> Broker {
+    pub fn start() -> Broker {
         let folder = TestFolder::make();
         let dirs = open(&folder);
         for (index, dir) in dirs.dirs().iter().enumerate() {
@@ -65,7 +65,7 @@ impl Broker {
         Broker { folder, dirs }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -83,7 +83,7 @@ impl Broker {
         log.advance_high_watermark(log.end_offset());
     }
 
-    fn restart(self, clean: bool) -> (Broker, LoadReport) {
+    pub fn restart(self, clean: bool) -> (Broker, LoadReport) {
         if clean {
             assert!(self.dirs.close_clean(20, 2, NOW).is_empty());
         }
@@ -336,7 +336,7 @@ fn noise_in_every_checkpoint_costs_warnings_and_no_records() {
             std::fs::remove_file(broker.path("one/.kafka_cleanshutdown")).unwrap();
         }
         let (broker, report) = broker.restart(false);
-        assert_eq!(report.warnings.len(), 3, "{:?}", report.warnings);
+        assert_eq!(report.warnings.len(), 4, "{:?}", report.warnings);
         assert_eq!(broker.dirs.get("t", 0).unwrap().end_offset(), 20);
     }
 }
