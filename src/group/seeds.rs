@@ -114,6 +114,12 @@ impl Story {
                 self.driver.sleep(pause);
             }
             31 => self.driver.sleep(40_000),
+            32..=34 => {
+                // Somebody else removes it.
+                let (id, instance) = (self.peers[index].id.clone(), self.peers[index].instance.clone());
+                let id = if instance.is_some() { "" } else { id.as_str() };
+                self.driver.leave(5, &[(id, instance.as_deref())]);
+            }
             _ => self.go_on(index),
         }
         let offsets: Vec<i64> = self.driver.offsets().iter().map(|(_, _, offset)| *offset).collect();
