@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 
 /// A group of any kind.
 pub enum Group {
-    Classic(ClassicGroup),
+    Classic(Box<ClassicGroup>),
     /// Of KIP-848: its place. Its members are not served yet, and its offsets are kept until they are.
     Consumer,
 }
@@ -100,7 +100,8 @@ impl Groups {
             }
             let group = ClassicGroup::new(request.group_id.clone(), Some(turn.now()));
             turn.record(group.record_of_new());
-            self.groups.insert(request.group_id.clone(), Group::Classic(group));
+            self.groups
+                .insert(request.group_id.clone(), Group::Classic(Box::new(group)));
         }
         match self.classic_mut(&request.group_id) {
             Some(group) => group.join(turn, asker, request, fresh),
@@ -229,14 +230,14 @@ impl Machine for Groups {
                 // Offsets without a group make one: somebody who only commits.
                 if !self.groups.contains_key(&key.group) {
                     let group = ClassicGroup::new(key.group.clone(), None);
-                    self.groups.insert(key.group.clone(), Group::Classic(group));
+                    self.groups.insert(key.group.clone(), Group::Classic(Box::new(group)));
                 }
                 self.offsets.put(key, value);
             }
             Record::Offset(key, None) => self.offsets.remove(key),
             Record::ClassicGroup(key, Some(value)) if !self.live => {
                 let group = ClassicGroup::loaded(key.group.clone(), value);
-                self.groups.insert(key.group.clone(), Group::Classic(group));
+                self.groups.insert(key.group.clone(), Group::Classic(Box::new(group)));
             }
             Record::ClassicGroup(_, Some(_)) => {}
             Record::ClassicGroup(key, None) => {
@@ -265,7 +266,7 @@ impl Machine for Groups {
         self.live = true;
         // Compaction may have kept the end of a group longer than what came before it: offsets always have a group.
         for group in self.offsets.groups() {
-            let missing = || Group::Classic(ClassicGroup::new(group.clone(), None));
+            let missing = || Group::Classic(Box::new(ClassicGroup::new(group.clone(), None)));
             self.groups.entry(group.clone()).or_insert_with(missing);
         }
         let turn = &mut Turn::new(world);

@@ -8,6 +8,8 @@ mod groups;
 mod offsets;
 pub mod records;
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod testing;
 mod turn;
 

@@ -50,7 +50,7 @@ pub struct Driver {
     pub answers: HashMap<Ticket, Reply>,
     pub asked: BTreeSet<Ticket>,
     tickets: u64,
-    ids: u8,
+    ids: u128,
 }
 
 impl Driver {
@@ -157,7 +157,7 @@ impl Driver {
 
     pub fn fresh(&mut self) -> Uuid {
         self.ids += 1;
-        Uuid([self.ids; 16])
+        Uuid(self.ids.to_be_bytes())
     }
 
     pub fn join_with(&mut self, version: i16, request: JoinGroupRequest) -> Ticket {

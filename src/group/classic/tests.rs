@@ -498,6 +498,18 @@ fn a_loaded_group_goes_on_with_fresh_sessions() {
     assert_eq!(&driver.synced(ticket).assignment[..], b"mine");
     driver.sleep(1);
     assert_eq!(driver.heartbeat(&ids[1], 1), ErrorCode::UnknownMemberId);
+    // The leader is still the leader, wherever its id stands among the others.
+    let mut other = Driver::new();
+    let leader = other.join_with(9, join("", Some("z")));
+    let (follower, waiting) = other.arrive();
+    other.sleep(INITIAL_DELAY_MS * 2);
+    let leader = other.joined(leader).member_id;
+    assert_eq!(other.joined(waiting).leader, leader);
+    other.sync(&leader, 1, &[]);
+    other.reload();
+    let told = other.join_with(5, join(&follower, None));
+    assert_eq!(other.joined(told).leader, leader);
+    assert_eq!(other.state(), "Stable");
     // A half-done rebalance is forgotten: the last agreement holds until somebody says otherwise.
     driver.reload();
     assert_eq!(driver.heartbeat(&ids[1], 1), ErrorCode::None);
