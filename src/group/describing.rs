@@ -81,10 +81,15 @@ impl Groups {
             None => ErrorCode::GroupIdNotFound,
             Some(group) if !group.is_empty() => ErrorCode::NonEmptyGroup,
             Some(group) => {
-                let offsets = self.offsets.tombstones(&id);
-                offsets.into_iter().for_each(|record| turn.record(record));
-                group.bury(turn);
-                ErrorCode::None
+                let mut records = self.offsets.tombstones(&id);
+                records.extend(group.tombstone());
+                match turn.record_all(records) {
+                    Ok(()) => {
+                        group.stop_timers(turn);
+                        ErrorCode::None
+                    }
+                    Err(error) => error,
+                }
             }
         };
         DeletableGroupResult {

@@ -12,6 +12,7 @@ use crate::group::classic::leave;
 use crate::group::classic::refused_join;
 use crate::group::offsets::Offsets;
 use crate::group::records::Record;
+use crate::group::size::LONGEST_TEXT;
 use crate::group::turn::Turn;
 use crate::machine::Decision;
 use crate::machine::Machine;
@@ -54,6 +55,8 @@ pub enum Timer {
     Sync(CompactString),
     /// Offsets that nobody needs any more are looked for.
     Expiry,
+    /// There are more offsets of deleted topics.
+    TopicsDeleted(Vec<CompactString>),
 }
 
 #[derive(Default)]
@@ -87,8 +90,11 @@ impl Groups {
         let refuse = |error| Reply::Join(refused_join(client, &request.member_id, error));
         let session = request.session_timeout_ms;
         let sessions = turn.int("group.min.session.timeout.ms")..=turn.int("group.max.session.timeout.ms");
-        if request.group_id.is_empty() {
+        if request.group_id.is_empty() || request.group_id.len() > LONGEST_TEXT {
             return turn.reply(ticket, refuse(ErrorCode::InvalidGroupId));
+        }
+        if texts(client, &request).any(|text| text.len() > LONGEST_TEXT) {
+            return turn.reply(ticket, refuse(ErrorCode::UnknownServerError));
         }
         if !sessions.contains(&session) {
             return turn.reply(ticket, refuse(ErrorCode::InvalidSessionTimeout));
@@ -147,6 +153,13 @@ impl Groups {
         let reply = leave(self, turn, client, request);
         turn.reply(ticket, Reply::Leave(reply));
     }
+}
+
+/// All that a member would have written of itself.
+fn texts<'a>(client: &'a Client, request: &'a JoinGroupRequest) -> impl Iterator<Item = &'a CompactString> {
+    let own = [&client.id, &request.protocol_type].into_iter();
+    let names = request.protocols.iter().map(|protocol| &protocol.name);
+    own.chain(&request.group_instance_id).chain(names)
 }
 
 impl Machine for Groups {
@@ -220,6 +233,7 @@ impl Machine for Groups {
                 }
             }
             Timer::Expiry => self.expire_offsets(turn),
+            Timer::TopicsDeleted(topics) => self.topics_deleted(turn, topics),
         }
         std::mem::take(&mut turn.decision)
     }

@@ -9,6 +9,7 @@ mod offsets;
 pub mod records;
 #[cfg(test)]
 mod seeds;
+mod size;
 #[cfg(test)]
 mod testing;
 mod turn;

@@ -14,6 +14,9 @@ use crate::machine::Machine;
 use crate::machine::Ticket;
 use crate::machine::Written;
 use crate::metadata::Image;
+use crate::record::build::BatchBuilder;
+use crate::record::build::BatchSpec;
+use crate::record::compress::Compression;
 use crate::schema::heartbeat_request::HeartbeatRequest;
 use crate::schema::join_group_request::JoinGroupRequest;
 use crate::schema::join_group_request::JoinGroupRequestProtocol;
@@ -109,7 +112,14 @@ impl Driver {
     }
 
     fn carry_out(&mut self, decision: Decision<Groups>) {
-        self.log.extend(decision.records.iter().map(Record::encode));
+        let written: Vec<_> = decision.records.iter().map(Record::encode).collect();
+        let mut batch = BatchBuilder::new(BatchSpec::default());
+        for (key, value) in &written {
+            batch.push(self.world.now, Some(key), value.as_deref(), &[]);
+        }
+        let bytes = batch.finish(Compression::NONE).len();
+        assert!(written.is_empty() || bytes <= self.world.config.message_max_bytes() as usize);
+        self.log.extend(written);
         decision.records.iter().for_each(|record| self.machine.apply(record));
         for (timer, at) in decision.timers {
             match at {

@@ -247,12 +247,14 @@ impl ClassicGroup {
         let waiting = joining.waiting;
         self.update(turn, id, joining);
         match self.state {
-            // What the group agreed on still holds, so nobody needs to be disturbed.
-            State::Stable if self.select_protocol() == self.protocol => {
-                turn.record(self.record());
-                self.replaced(turn, id, waiting, leader_before);
+            // While what the group agreed on still holds, nobody needs to be disturbed.
+            State::Stable => {
+                let holds = self.select_protocol() == self.protocol;
+                match holds && turn.record_if_it_fits(self.record()) {
+                    true => self.replaced(turn, id, waiting, leader_before),
+                    false => self.rebalance_or_complete(turn),
+                }
             }
-            State::Stable => self.rebalance_or_complete(turn),
             // The leader may be assigning partitions to the old id.
             State::CompletingRebalance => self.prepare_rebalance(turn),
             State::PreparingRebalance | State::Empty => self.complete_if_all_joined(turn),

@@ -6,6 +6,7 @@ use crate::schema::group_metadata_value::MemberMetadata;
 use crate::schema::join_group_request::JoinGroupRequestProtocol;
 use bytes::Bytes;
 use compact_str::CompactString;
+use std::collections::HashSet;
 
 /// What a member can do, in the order in which it would like to.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,9 +15,11 @@ pub struct Protocol {
     pub metadata: Bytes,
 }
 
-/// Copied: a slice would keep the whole frame that it came in.
+/// Each name once. Copied: a slice would keep the whole frame that it came in.
 pub fn protocols_of(protocols: &[JoinGroupRequestProtocol]) -> Vec<Protocol> {
-    let copied = protocols.iter().map(|protocol| Protocol {
+    let mut seen = HashSet::new();
+    let first = protocols.iter().filter(|protocol| seen.insert(&protocol.name));
+    let copied = first.map(|protocol| Protocol {
         name: protocol.name.clone(),
         metadata: Bytes::copy_from_slice(&protocol.metadata),
     });
@@ -75,12 +78,8 @@ impl Member {
         known.map(|known| known.metadata.clone()).unwrap_or_default()
     }
 
-    /// Each name once, even where a client says it twice.
     pub fn names(&self) -> impl Iterator<Item = &CompactString> {
-        let protocols = &self.protocols;
-        let first = move |at: usize, name: &CompactString| !protocols.iter().take(at).any(|known| known.name == *name);
-        let names = protocols.iter().enumerate();
-        names.filter_map(move |(at, protocol)| first(at, &protocol.name).then_some(&protocol.name))
+        self.protocols.iter().map(|protocol| &protocol.name)
     }
 
     /// Who waits for an answer is there, unless it has come with no id: such a client may have gone and come again.

@@ -11,6 +11,8 @@ mod subscription;
 mod sync;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_keeping;
 
 pub use join::refused as refused_join;
 pub use leave::leave;
@@ -23,6 +25,7 @@ use crate::schema::sync_group_response::SyncGroupResponse;
 use crate::types::ErrorCode;
 use crate::types::Timestamp;
 use compact_str::CompactString;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -134,7 +137,6 @@ impl ClassicGroup {
         }
     }
 
-    /// The group goes; nothing of it may fire later.
     pub fn stop_timers(&self, turn: &mut Turn<'_>) {
         for member in self.members.keys().chain(&self.pending) {
             turn.stop_timer(session(&self.id, member));
@@ -219,7 +221,9 @@ impl ClassicGroup {
                 *votes.entry(vote).or_default() += 1;
             }
         }
-        let most = votes.into_iter().max_by_key(|(_, count)| *count);
+        let most = votes
+            .into_iter()
+            .max_by_key(|(name, count)| (*count, Reverse(bucket(name))));
         most.map(|(name, _)| name.clone())
     }
 
@@ -243,6 +247,13 @@ impl ClassicGroup {
 
 fn session(group: &CompactString, member: &str) -> Timer {
     Timer::Session(group.clone(), member.into())
+}
+
+/// Where a text lies in a small hash table of Java's: of protocols with as many votes Kafka takes the first it finds.
+fn bucket(text: &str) -> u32 {
+    let units = text.encode_utf16().map(u32::from);
+    let hash = units.fold(0, |hash: u32, unit| hash.wrapping_mul(31).wrapping_add(unit));
+    (hash ^ (hash >> 16)) & 15
 }
 
 /// Groups hold their members in memory, whatever the configuration says.

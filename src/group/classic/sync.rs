@@ -60,7 +60,9 @@ impl ClassicGroup {
                 .map(|bytes| Bytes::copy_from_slice(bytes))
                 .unwrap_or_default();
         }
-        turn.record(self.record());
+        if !turn.record_if_it_fits(self.record()) {
+            return self.refuse_assignment(turn);
+        }
         self.enter(turn, State::Stable);
         let waiting = self.members.values().filter(|member| member.syncing.is_some());
         let waiting: Vec<CompactString> = waiting.map(|member| member.id.clone()).collect();
@@ -71,6 +73,15 @@ impl ClassicGroup {
                 turn.set_timer(session(&self.id, &id), member.session_timeout_ms);
             }
         }
+    }
+
+    /// It is larger than anything that can be written: the members try again, as with any failed write.
+    fn refuse_assignment(&mut self, turn: &mut Turn<'_>) {
+        for member in self.members.values_mut() {
+            answer_sync(turn, member, ErrorCode::UnknownServerError);
+            turn.set_timer(session(&self.id, &member.id), member.session_timeout_ms);
+        }
+        self.prepare_rebalance(turn);
     }
 
     fn answer_sync_of(&mut self, turn: &mut Turn<'_>, id: &str) {

@@ -6,6 +6,7 @@ use crate::group::groups::Group;
 use crate::group::offsets::key;
 use crate::group::offsets::tombstone;
 use crate::group::records::Record;
+use crate::group::size::LONGEST_TEXT;
 use crate::group::turn::Turn;
 use crate::schema::offset_commit_request::OffsetCommitRequest;
 use crate::schema::offset_commit_request::OffsetCommitRequestPartition;
@@ -33,6 +34,7 @@ impl Groups {
         request: &OffsetCommitRequest,
     ) -> OffsetCommitResponse {
         let checked = self.check_commit(turn, client, request);
+        let checked = checked.and_then(|()| write(turn, request));
         let too_long = |partition: &OffsetCommitRequestPartition| is_too_long(turn, partition);
         let error = |partition: &OffsetCommitRequestPartition| match checked {
             Err(error) => error,
@@ -51,14 +53,10 @@ impl Groups {
                 })
                 .collect(),
         };
-        let response = OffsetCommitResponse {
+        OffsetCommitResponse {
             topics: request.topics.iter().map(topic).collect(),
             ..Default::default()
-        };
-        if checked.is_ok() {
-            write(turn, request);
         }
-        response
     }
 
     fn check_commit(
@@ -67,6 +65,9 @@ impl Groups {
         client: &Client,
         request: &OffsetCommitRequest,
     ) -> Result<(), ErrorCode> {
+        if request.group_id.len() > LONGEST_TEXT {
+            return Err(ErrorCode::InvalidGroupId);
+        }
         let generation = request.generation_id_or_member_epoch;
         let instance = request.group_instance_id.as_deref();
         match self.groups.get(&request.group_id) {
@@ -100,7 +101,7 @@ impl Groups {
         if !group.is_empty() && !group.uses_consumer_protocol() {
             return refuse(ErrorCode::NonEmptyGroup);
         }
-        let mut topics = Vec::with_capacity(request.topics.len());
+        let (mut topics, mut records) = (Vec::with_capacity(request.topics.len()), Vec::new());
         for OffsetDeleteRequestTopic { name, partitions } in request.topics {
             let error = match group.is_subscribed_to(&name) {
                 true => ErrorCode::GroupSubscribedToTopic,
@@ -109,7 +110,7 @@ impl Groups {
             let indexes = partitions.iter().map(|partition| partition.partition_index);
             for index in indexes.clone().filter(|_| error.is_none()) {
                 if self.offsets.get(&request.group_id, &name, index).is_some() {
-                    turn.record(tombstone(&request.group_id, &name, index));
+                    records.push(tombstone(&request.group_id, &name, index));
                 }
             }
             let partitions = indexes.map(|partition_index| OffsetDeleteResponsePartition {
@@ -120,6 +121,9 @@ impl Groups {
                 partitions: partitions.collect(),
                 name,
             });
+        }
+        if let Err(error) = turn.record_all(records) {
+            return refuse(error);
         }
         OffsetDeleteResponse {
             topics,
@@ -132,10 +136,11 @@ impl Groups {
 fn is_too_long(turn: &Turn<'_>, partition: &OffsetCommitRequestPartition) -> bool {
     let text = partition.committed_metadata.as_deref().unwrap_or_default();
     let most = usize::try_from(turn.int("offset.metadata.max.bytes")).unwrap_or(0);
-    text.len() > most && text.encode_utf16().count() > most
+    text.len() > LONGEST_TEXT || text.len() > most && text.encode_utf16().count() > most
 }
 
-fn write(turn: &mut Turn<'_>, request: &OffsetCommitRequest) {
+fn write(turn: &mut Turn<'_>, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
+    let mut records = Vec::new();
     let now = turn.now();
     let expire_timestamp = match request.retention_time_ms {
         -1 => -1,
@@ -159,7 +164,8 @@ fn write(turn: &mut Turn<'_>, request: &OffsetCommitRequest) {
                 topic_id,
             };
             let key = key(&request.group_id, &topic.name, partition.partition_index);
-            turn.record(Record::Offset(key, Some(value)));
+            records.push(Record::Offset(key, Some(value)));
         }
     }
+    turn.record_all(records)
 }

@@ -13,9 +13,6 @@ use crate::group::turn::Turn;
 use crate::types::Timestamp;
 use compact_str::CompactString;
 
-/// More than this is left for another turn: one turn writes one batch, and others wait for it.
-const MOST_IN_A_TURN: usize = 10_000;
-
 impl Groups {
     pub(in crate::group) fn watch_offsets(&self, turn: &mut Turn<'_>) {
         let interval = turn.world.config.values().long("offsets.retention.check.interval.ms");
@@ -26,10 +23,6 @@ impl Groups {
     pub(in crate::group) fn expire_offsets(&self, turn: &mut Turn<'_>) {
         let retention_ms = i64::from(turn.int("offsets.retention.minutes")) * 60_000;
         for (id, group) in &self.groups {
-            if turn.decision.records.len() >= MOST_IN_A_TURN {
-                turn.set_timer(Timer::Expiry, 1);
-                return;
-            }
             let records = match group {
                 Group::Classic(group) => expired(id, group, self.offsets.of(id), (turn.now(), retention_ms)),
                 Group::Consumer => None,
@@ -37,13 +30,29 @@ impl Groups {
             let Some(records) = records else {
                 continue;
             };
-            let are_all = self.offsets.count(id) == records.len();
-            records.into_iter().for_each(|record| turn.record(record));
-            if are_all && group.is_empty() {
-                group.bury(turn);
+            let are_all = self.offsets.count(id) == records.len() && group.is_empty();
+            let group_itself = group.tombstone().filter(|_| are_all);
+            // What does not fit into a batch is left for another turn.
+            if !records
+                .into_iter()
+                .chain(group_itself)
+                .all(|record| turn.record_if_it_fits(record))
+            {
+                return self.go_on_later(turn, Timer::Expiry);
+            }
+            if are_all {
+                group.stop_timers(turn);
             }
         }
         self.watch_offsets(turn);
+    }
+
+    /// What does not even fit into a batch of its own is looked at again with everything else.
+    fn go_on_later(&self, turn: &mut Turn<'_>, timer: Timer) {
+        match turn.decision.records.is_empty() {
+            true => self.watch_offsets(turn),
+            false => turn.set_timer(timer, 1),
+        }
     }
 
     pub(in crate::group) fn topics_deleted(&self, turn: &mut Turn<'_>, topics: &[CompactString]) {
@@ -51,24 +60,30 @@ impl Groups {
             for (topic, partitions) in topics.iter().filter_map(|topic| known.get_key_value(topic)) {
                 // There may be a new topic of this name by now, and offsets for it.
                 let present = turn.world.image.topic_id(topic);
-                let gone = partitions
-                    .iter()
-                    .filter(|(_, committed)| present.is_none_or(|id| committed.topic_id != id));
-                gone.for_each(|(partition, _)| turn.record(tombstone(group, topic, *partition)));
+                let gone = |committed: &Committed| present.is_none_or(|id| committed.topic_id != id);
+                for (partition, _) in partitions.iter().filter(|(_, committed)| gone(committed)) {
+                    if !turn.record_if_it_fits(tombstone(group, topic, *partition)) {
+                        return self.go_on_later(turn, Timer::TopicsDeleted(topics.to_vec()));
+                    }
+                }
             }
         }
     }
 }
 
 impl Group {
-    /// The group is gone once this is written.
-    pub(in crate::group) fn bury(&self, turn: &mut Turn<'_>) {
+    pub(in crate::group) fn tombstone(&self) -> Option<Record> {
         match self {
-            Group::Classic(group) => {
-                group.stop_timers(turn);
-                turn.record(group.tombstone());
-            }
+            Group::Classic(group) => Some(group.tombstone()),
             // It is never empty yet.
+            Group::Consumer => None,
+        }
+    }
+
+    /// The group goes; nothing of it may fire later.
+    pub(in crate::group) fn stop_timers(&self, turn: &mut Turn<'_>) {
+        match self {
+            Group::Classic(group) => group.stop_timers(turn),
             Group::Consumer => {}
         }
     }

@@ -339,3 +339,43 @@ fn records_may_come_in_any_order_and_of_any_kind() {
     driver.machine.apply(&Record::ConsumerGroup(key, None));
     assert_eq!(driver.state(), "Dead");
 }
+
+#[test]
+fn what_does_not_fit_into_a_batch_is_refused_or_takes_several() {
+    let many = |count: i32, group: &str| {
+        let partition = |partition_index| OffsetCommitRequestPartition {
+            partition_index,
+            ..Default::default()
+        };
+        let mut request = commit("", -1, 7);
+        request.group_id = group.into();
+        request.topics[0].partitions = (0..count).map(partition).collect();
+        request
+    };
+    let mut driver = Driver::with(&[("message.max.bytes", "10000")]);
+    assert_eq!(driver.commit_with(9, many(1_000, "g")), ErrorCode::UnknownServerError);
+    assert!(driver.log.is_empty());
+    let wide = Driver::new().world.config;
+    let narrow = std::mem::replace(&mut driver.world.config, wide);
+    assert_eq!(driver.commit_with(9, many(1_000, "g")), ErrorCode::None);
+    assert_eq!(driver.commit_with(9, many(1_000, "h")), ErrorCode::None);
+    driver.world.config = narrow;
+    assert_eq!(delete_group(&mut driver), ErrorCode::UnknownServerError);
+    assert_eq!(driver.offsets().len(), 1_000);
+    let mut reloaded = Driver::with(&[("message.max.bytes", "10000")]);
+    reloaded.log = driver.log.clone();
+    reloaded.reload();
+    // The search for expired offsets and the end of a topic take as many turns as they need.
+    driver.run(Command::TopicsDeleted(vec!["t".into()]));
+    assert!(!driver.offsets().is_empty());
+    driver.sleep(1_000);
+    assert!(driver.offsets().is_empty());
+    reloaded.sleep(8 * DAY_MS);
+    assert!(reloaded.offsets().is_empty());
+    assert_eq!((reloaded.state().as_str(), reloaded.machine.groups.len()), ("Dead", 0));
+    let mut tiny = Driver::with(&[("message.max.bytes", "100")]);
+    tiny.log = driver.log.get(..1_000).unwrap_or_default().to_vec();
+    tiny.reload();
+    tiny.sleep(8 * DAY_MS);
+    assert_eq!(tiny.offsets().len(), 1_000);
+}
