@@ -26,6 +26,8 @@ pub struct LogFacts {
     pub cleaned_to: Option<Offset>,
     pub min_lag_ms: i64,
     pub max_lag_ms: i64,
+    /// How often its end had been cut off when this was looked up.
+    pub cuts: u64,
 }
 
 /// What is to be cleaned in a log.
@@ -38,6 +40,8 @@ pub struct Dirt {
     pub cleanable_bytes: u64,
     /// Records wait for longer than `max.compaction.lag.ms`.
     pub overdue: bool,
+    /// Of the facts that this rests on.
+    pub cuts: u64,
 }
 
 impl Dirt {
@@ -68,6 +72,7 @@ impl Dirt {
             first_uncleanable,
             clean_bytes: bytes(&sealed[..clean]),
             cleanable_bytes: bytes(dirty),
+            cuts: log.cuts,
             overdue: earliest.is_some_and(|earliest| earliest < now.saturating_sub(log.max_lag_ms.max(0))),
         })
     }
@@ -147,6 +152,7 @@ mod tests {
             cleaned_to: None,
             min_lag_ms: 0,
             max_lag_ms: i64::MAX,
+            cuts: 0,
         }
     }
 

@@ -128,7 +128,7 @@ impl Log {
             settings: self.settings(),
             limits,
             brake,
-            cuts: self.cleaning.cuts(),
+            cuts: dirt.cuts,
             unbraked: 0,
             now,
             report: CleanReport::default(),
@@ -148,7 +148,7 @@ struct Work<'a> {
     settings: Arc<LogSettings>,
     limits: &'a CleanerLimits,
     brake: &'a dyn Brake,
-    /// As it was when the round began.
+    /// As it was before anybody looked.
     cuts: u64,
     /// Bytes that the brake was not told of yet.
     unbraked: u64,
@@ -170,16 +170,24 @@ impl Work<'_> {
         let sizes: Vec<Sizes> = cleanable.iter().map(|segment| sizes(segment)).collect();
         let (most_log, most_index) = (self.settings.segment_bytes, self.settings.index_bytes);
         let counts = groups(&sizes, most_log.into(), most_index.into(), dirt.first_uncleanable);
+        // What they write from now on lies behind what is cleaned.
+        let producers = self.log.last_of_producers();
+        let round = Round {
+            map: &map,
+            producers: &producers,
+            upper_bound: dirt.first_uncleanable,
+            now: self.now,
+        };
         let mut transactions = Transactions::default();
         let mut rest = cleanable;
         for count in counts {
             let (group, others) = rest.split_at(count);
-            self.clean_group(group, &map, &mut transactions, dirt.first_uncleanable)?;
+            self.clean_group(group, &round, &mut transactions)?;
             rest = others;
         }
-        // What was read last has been told to nobody yet.
-        self.pay(self.unbraked)?;
-        self.log.cleaned_up_to(end, self.cuts);
+        self.log.cleaned_up_to(end, dirt.cuts);
+        // Many small logs must not escape the brake. It is too late to be stopped by it.
+        self.brake.moved(std::mem::take(&mut self.unbraked));
         Ok(())
     }
 
@@ -218,24 +226,16 @@ impl Work<'_> {
     fn clean_group(
         &mut self,
         group: &[Arc<Segment>],
-        map: &OffsetMap,
+        round: &Round<'_>,
         transactions: &mut Transactions,
-        upper_bound: Offset,
     ) -> Result<(), CleanError> {
         let (Some(first), Some(last)) = (group.first(), group.last()) else {
             return Ok(());
         };
-        let producers = self.log.last_of_producers();
-        let round = Round {
-            map,
-            producers: &producers,
-            upper_bound,
-            now: self.now,
-        };
         let interval = self.settings.index_interval_bytes;
         let room = self.limits.buffer_bytes;
         let mut cleaned = CleanedSegment::create(&self.log.folder, first.base_offset, interval, room)?;
-        let written = self.write_group(group, &round, transactions, &mut cleaned);
+        let written = self.write_group(group, round, transactions, &mut cleaned);
         let modified = last.file().and_then(|file| file.metadata()?.modified());
         let finished = written.and_then(|()| Ok(cleaned.finish(modified?, &self.log.place.pool)?));
         if let Err(error) = finished {

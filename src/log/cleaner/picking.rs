@@ -87,7 +87,8 @@ fn grab(hosted: &Hosted, now: Timestamp) -> Option<(f64, Dirty)> {
 
 impl Log {
     pub(crate) fn facts(&self, settings: &LogSettings) -> io::Result<LogFacts> {
-        // In this order: what is stable now is in one of these segments.
+        // In this order: what is stable now is in one of these segments, unless it is cut off meanwhile.
+        let cuts = self.cleaning.cuts();
         let stable = self.last_stable_offset();
         let segments = self.segments();
         let (start, cleaned_to) = (self.log_start(), self.cleaned_to());
@@ -118,6 +119,7 @@ impl Log {
             cleaned_to,
             min_lag_ms: settings.min_compaction_lag_ms,
             max_lag_ms: settings.max_compaction_lag_ms,
+            cuts,
         })
     }
 }

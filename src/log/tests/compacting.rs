@@ -426,6 +426,28 @@ fn a_log_that_changes_meanwhile_stays_as_it_becomes() {
 }
 
 #[test]
+fn a_log_cut_before_it_is_cleaned_is_not_taken_for_clean() {
+    let world = compacted();
+    for offset in 0..100 {
+        world.put("k", Some(&offset.to_string()));
+    }
+    world.log.roll(world.now).unwrap();
+    let dirt = world.dirt();
+    world.log.truncate_to(30, NOW).unwrap();
+    let done = world.log.clean(&dirt, &LIMITS, &Free, NOW);
+    assert!(matches!(done, Err(CleanError::Stopped)), "{done:?}");
+    assert_eq!((world.log.cleaned_to(), world.records().len()), (None, 30));
+    world.put("k", Some("31"));
+    let report = world.roll_and_clean();
+    assert_eq!(
+        (report.end, world.log.cleaned_to(), world.records().len()),
+        (31, Some(31), 1)
+    );
+    world.log.truncate_to(10, NOW).unwrap();
+    assert_eq!(world.log.cleaned_to(), Some(10));
+}
+
+#[test]
 fn a_damaged_log_is_not_cleaned_and_loses_nothing() {
     for flip in [20, 70, 500] {
         let world = compacted();
