@@ -2,6 +2,7 @@
 //!
 //! Commands and replies are Kafka's own requests and answers, one group each.
 
+pub mod consumer;
 pub mod records;
 
 use crate::config::BrokerConfig;
