@@ -3,6 +3,7 @@
 //! Commands and replies are Kafka's own requests and answers, one group each.
 
 mod classic;
+pub mod consumer;
 mod describing;
 mod groups;
 mod offsets;
