@@ -18,6 +18,7 @@ use crate::group::consumer::member::Standing;
 use crate::group::consumer::member::State;
 use crate::group::consumer::reconcile::Step;
 use crate::group::consumer::resolve::RegexChange;
+use crate::group::consumer::settings::Settings;
 use crate::group::consumer::target::Speaker;
 use crate::group::records::Record;
 use crate::schema::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
@@ -46,6 +47,15 @@ impl ConsumerGroup {
             LEAVE | LEAVE_FOR_NOW => self.leave(world, request),
             _ => self.stay(world, client, request),
         }
+    }
+
+    /// For a group that does not exist, where the member does not join.
+    pub fn refuse_absent(world: &World, client: &Client, request: &ConsumerGroupHeartbeatRequest) -> Refusal {
+        let settings = Settings::of(&request.group_id, world);
+        let checked = check(request, client.version, &settings.assignors);
+        checked
+            .err()
+            .unwrap_or_else(|| Refusal::no_such_group(&request.group_id))
     }
 
     fn stay(
@@ -93,7 +103,9 @@ impl ConsumerGroup {
             changes.records.push(self.current_record(&member.id, Some(&standing)));
             self.watch_revocation(world, &member.id, &about, &standing, &mut changes);
         }
+        // Only now: a heartbeat that is refused leaves nothing behind.
         self.soft.checked = Some(world.image.offset);
+        self.soft.is_resolving |= changes.timers.iter().any(|(timer, _)| *timer == Timer::Resolve);
         Ok(Outcome {
             response: self.answer(world, request, &member, &standing),
             changes: self.with_session(world, &member.id, changes),
@@ -298,7 +310,7 @@ fn is_within(owned: &[TopicPartitions], assigned: &Held) -> bool {
 }
 
 /// What can be said of a request without knowing the group.
-pub fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assignors: &[Assignor]) -> Result<(), Refusal> {
+fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assignors: &[Assignor]) -> Result<(), Refusal> {
     let invalid = |message: &str| Err(Refusal::new(ErrorCode::InvalidRequest, message));
     let is_blank = |text: &str| text.trim_matches(|letter| letter <= ' ').is_empty();
     let is_given_blank = |text: &Option<CompactString>| text.as_deref().is_some_and(is_blank);

@@ -6,12 +6,15 @@ use crate::group::consumer::ConsumerGroup;
 use crate::group::consumer::Outcome;
 use crate::group::consumer::Refusal;
 use crate::group::consumer::Timer;
+use crate::group::consumer::index::decrease;
 use crate::group::consumer::member::LEAVE_FOR_NOW;
 use crate::group::records::Record;
 use crate::schema::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
 use crate::schema::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
 use crate::types::ErrorCode;
 use compact_str::CompactString;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 impl ConsumerGroup {
     pub(super) fn leave(&mut self, world: &World, request: &ConsumerGroupHeartbeatRequest) -> Result<Outcome, Refusal> {
@@ -55,19 +58,51 @@ impl ConsumerGroup {
 
     /// Takes a member out of the group, whose epoch moves on.
     pub fn fence(&mut self, world: &World, id: &CompactString) -> Changes {
-        let Some(member) = self.members.get(id) else {
-            return Changes::default();
-        };
-        let about = member.about.clone();
-        let mut records = Vec::from(self.member_tombstones(id));
-        if let Some(regex) = about.regex().filter(|regex| self.index.members_with(regex) == 1) {
-            records.push(self.regex_record(regex, None));
+        self.fence_all(world, std::slice::from_ref(id))
+    }
+
+    /// Several at once move the epoch once; ids of nobody mean nothing.
+    pub fn fence_all(&mut self, world: &World, ids: &[CompactString]) -> Changes {
+        let leaving: BTreeSet<&CompactString> = ids.iter().filter(|id| self.members.contains_key(*id)).collect();
+        let mut changes = Changes::default();
+        if leaving.is_empty() {
+            return changes;
         }
-        let topics = self.topics_without(&about, None);
+        let mut topics = self.index.topics.clone();
+        let mut patterns: BTreeMap<&CompactString, usize> = BTreeMap::new();
+        for member in leaving.iter().filter_map(|id| self.members.get(*id)) {
+            changes.records.extend(self.member_tombstones(&member.id));
+            changes.timers.push((Timer::Session(member.id.clone()), None));
+            changes.timers.push((Timer::Rebalance(member.id.clone()), None));
+            member
+                .about
+                .topics
+                .iter()
+                .for_each(|topic| decrease(&mut topics, topic));
+            member
+                .about
+                .regex()
+                .into_iter()
+                .for_each(|regex| *patterns.entry(regex).or_default() += 1);
+        }
+        // A pattern goes with the last who has it, and what it means goes too.
+        let last = patterns
+            .into_iter()
+            .filter(|(regex, count)| self.index.members_with(regex) == *count);
+        for (regex, _) in last {
+            changes.records.push(self.regex_record(regex, None));
+            let meant = self
+                .resolved
+                .get(regex)
+                .into_iter()
+                .flat_map(|resolved| &resolved.topics);
+            meant.for_each(|topic| decrease(&mut topics, topic));
+        }
         let hash = self.soft.hashes.group_hash(&world.image, topics.keys());
-        records.push(self.epoch_record(self.epoch.saturating_add(1), hash));
-        let timers = vec![(Timer::Session(id.clone()), None), (Timer::Rebalance(id.clone()), None)];
-        Changes { records, timers }
+        changes
+            .records
+            .push(self.epoch_record(self.epoch.saturating_add(1), hash));
+        changes
     }
 
     /// Only a group without members may be deleted.

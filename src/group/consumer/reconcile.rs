@@ -12,7 +12,6 @@ use crate::schema::consumer_group_heartbeat_request::TopicPartitions;
 use crate::types::ErrorCode;
 use crate::types::PartitionId;
 use crate::types::Uuid;
-use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 pub struct Step<'a> {
@@ -104,7 +103,7 @@ impl Step<'_> {
         }
         let mut revoking = standing.revoking.clone();
         for (topic, held) in unwanted {
-            revoking.entry(topic).or_insert_with(BTreeMap::new).extend(held);
+            revoking.entry(topic).or_default().extend(held);
         }
         let next = Standing {
             previous_epoch: standing.epoch,

@@ -11,7 +11,6 @@ use crate::group::consumer::Resolved;
 use crate::group::consumer::Timer;
 use crate::group::consumer::index::decrease;
 use crate::group::consumer::index::increase;
-use crate::group::consumer::member::About;
 use crate::group::consumer::regex::Pattern;
 use crate::group::consumer::target::Speaker;
 use crate::metadata::Image;
@@ -62,7 +61,6 @@ impl ConsumerGroup {
             }
         }
         if (needed || !self.index.regexes.is_empty()) && self.is_time_to_resolve(world, speaker, needed) {
-            self.soft.is_resolving = true;
             changes.timers.push((Timer::Resolve, Some(world.now)));
         }
         Ok(change)
@@ -146,26 +144,16 @@ impl ConsumerGroup {
 
     /// The topics of the group once this member has what it says.
     pub(super) fn topics_with(&self, speaker: &Speaker<'_>) -> BTreeMap<CompactString, usize> {
-        let mut topics = self.topics_without(&speaker.member.about, speaker.about.regex());
-        speaker
-            .about
-            .topics
-            .iter()
-            .for_each(|topic| increase(&mut topics, topic));
-        topics
-    }
-
-    /// The topics of the group without a member, whose pattern may go with it.
-    pub(super) fn topics_without(&self, about: &About, next: Option<&CompactString>) -> BTreeMap<CompactString, usize> {
+        let (before, now) = (&speaker.member.about, speaker.about);
         let mut topics = self.index.topics.clone();
-        about.topics.iter().for_each(|topic| decrease(&mut topics, topic));
-        let last = about
+        before.topics.iter().for_each(|topic| decrease(&mut topics, topic));
+        let last = before
             .regex()
-            .filter(|regex| Some(*regex) != next && self.index.members_with(regex) == 1);
-        let resolved = last.and_then(|regex| self.resolved.get(regex));
-        for topic in resolved.iter().flat_map(|resolved| resolved.topics.iter()) {
-            decrease(&mut topics, topic);
-        }
+            .filter(|regex| Some(*regex) != now.regex() && self.index.members_with(regex) == 1);
+        let meant = last.and_then(|regex| self.resolved.get(regex));
+        let meant = meant.into_iter().flat_map(|resolved| &resolved.topics);
+        meant.for_each(|topic| decrease(&mut topics, topic));
+        now.topics.iter().for_each(|topic| increase(&mut topics, topic));
         topics
     }
 }

@@ -163,16 +163,25 @@ impl House {
         }
     }
 
-    pub fn send(&mut self, request: &ConsumerGroupHeartbeatRequest) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
-        let client = Client {
+    pub fn client(&self) -> Client {
+        Client {
             version: self.version,
             id: "c".into(),
             host: "/127.0.0.1".into(),
-        };
+        }
+    }
+
+    pub fn send(&mut self, request: &ConsumerGroupHeartbeatRequest) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
+        let client = self.client();
         let world = self.world();
         let outcome = self.group.heartbeat(&world, &client, request)?;
         self.carry_out(outcome.changes);
-        self.run_due();
+        // Patterns are due at once; whoever waits for another timer sleeps.
+        if self.timers.remove(&Timer::Resolve).is_some() {
+            let world = self.world();
+            let changes = self.group.expire(&world, &Timer::Resolve);
+            self.carry_out(changes);
+        }
         Ok(outcome.response)
     }
 

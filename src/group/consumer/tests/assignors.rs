@@ -91,8 +91,8 @@ fn moves(before: &[Arc<Partitions>], after: &[Arc<Partitions>]) -> usize {
             .collect()
     };
     let gained = before.iter().zip(after).map(|(before, after)| {
-        let (before, after): (BTreeSet<(Uuid, i32)>, BTreeSet<(Uuid, i32)>) = (all(before), all(after));
-        after.difference(&before).count()
+        let before: BTreeSet<(Uuid, i32)> = all(before);
+        all(after).difference(&before).count()
     });
     gained.sum()
 }

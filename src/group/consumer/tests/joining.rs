@@ -1,5 +1,6 @@
 //! Members join, share partitions, and hand them over.
 
+use crate::group::consumer::ConsumerGroup;
 use crate::group::consumer::GroupState;
 use crate::group::consumer::Timer;
 use crate::group::consumer::testing::House;
@@ -250,6 +251,26 @@ fn a_request_must_be_whole() {
         ),
     ] {
         assert_eq!(house.send(&request).unwrap_err().message, message);
+        let world = house.world();
+        let absent = ConsumerGroup::refuse_absent(&world, &house.client(), &request);
+        assert_eq!(absent.message, message);
     }
+    let world = house.world();
+    let absent = ConsumerGroup::refuse_absent(&world, &house.client(), &beat("a", 5));
+    assert_eq!(
+        (absent.error, absent.message.as_str()),
+        (ErrorCode::GroupIdNotFound, "Consumer group g not found.")
+    );
+    // Before version 1 the broker chooses the ids of those who join.
+    house.version = 0;
+    assert!(
+        house
+            .send(&ConsumerGroupHeartbeatRequest {
+                member_id: "".into(),
+                ..request()
+            })
+            .is_ok()
+    );
+    house.group = ConsumerGroup::new("g".into());
     assert!(house.group.is_gone());
 }

@@ -83,6 +83,28 @@ fn a_second_member_with_a_known_pattern_is_served_at_once() {
 }
 
 #[test]
+fn several_members_that_go_at_once_take_their_pattern_along() {
+    let mut house = House::new(&[]);
+    house.cluster.topic("foo", 2);
+    house.send(&pattern("a", 0, "foo")).unwrap();
+    house.send(&pattern("b", 0, "foo")).unwrap();
+    house.send(&join("c", &["foo"])).unwrap();
+    let (world, before) = (house.world(), house.log.len());
+    let changes = house
+        .group
+        .fence_all(&world, &["a".into(), "nobody".into(), "b".into(), "a".into()]);
+    assert_eq!(changes.records.len(), 3 + 3 + 1 + 1);
+    house.carry_out(changes);
+    assert_eq!(regexes(&house).last(), Some(&("foo".to_owned(), None)));
+    assert!(house.group.is_subscribed_to("foo"));
+    assert_eq!((house.group.members().count(), house.log.len()), (1, before + 8));
+    let changes = house.group.fence_all(&world, &["nobody".into()]);
+    assert!(changes.records.is_empty());
+    // What is left of the log says the same.
+    assert_eq!(House::loaded(&house.compacted()).hard_state(), house.group.hard_state());
+}
+
+#[test]
 fn a_pattern_that_is_none_is_refused() {
     let mut house = House::new(&[]);
     let refused = house.send(&pattern("a", 0, "foo[")).unwrap_err();

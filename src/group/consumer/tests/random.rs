@@ -29,6 +29,7 @@ struct Reader {
     instance: Option<String>,
     topics: Vec<String>,
     regex: Option<String>,
+    assignor: Option<&'static str>,
     epoch: i32,
     reads: BTreeSet<(Uuid, i32)>,
     /// What it was told to read; it lets go first.
@@ -107,6 +108,7 @@ impl Story {
         };
         if reader.instance.is_none() {
             (reader.topics, reader.regex) = self.wish();
+            reader.assignor = [None, Some("uniform"), Some("range")][self.chance.below(3)];
             reader.instance = (self.chance.below(3) == 0).then(|| format!("i{}", self.born));
         }
         reader.epoch = 0;
@@ -190,7 +192,7 @@ impl Story {
         let Some(id) = self.any() else { return };
         let lost = self.chance.below(8) == 0;
         self.send(&id, lost);
-        self.house.now += self.chance.below(700) as i64;
+        self.sleep(700);
     }
 
     fn any(&mut self) -> Option<String> {
@@ -224,6 +226,7 @@ impl Story {
             request.rebalance_timeout_ms = 30_000;
             request.subscribed_topic_names = Some(reader.topics.iter().map(Into::into).collect());
             request.subscribed_topic_regex = reader.regex.as_deref().map(Into::into);
+            request.server_assignor = reader.assignor.map(Into::into);
             request.topic_partitions = Some(owned.collect());
         }
         match self.house.send(&request) {

@@ -21,7 +21,7 @@ fn measure(members: usize, partitions: usize, mixed: bool) {
         let some = names
             .iter()
             .enumerate()
-            .filter(|(topic, _)| !mixed || (place + topic) % 2 == 0);
+            .filter(|(topic, _)| !mixed || (place + topic).is_multiple_of(2));
         some.map(|(_, name)| name.as_str()).collect()
     };
     let started = Instant::now();
