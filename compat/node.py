@@ -218,6 +218,6 @@ def normal(text):
         if line.startswith("{"):
             for at in json.loads(line)["brokers"]:
                 lines += sorted(json.dumps(part, sort_keys=True) for folder in at["logDirs"] for part in folder["partitions"])
-        elif not re.match(r"\[[-\d]+ [:,\d]+\] WARN \[AdminClient|Feature: (group|share|streams|transaction)\.version|\d+ .*(Leader|Observer)|(LeaderEpoch|HighWatermark|MaxFollower\w+): ", line):
+        elif not re.match(r"\[[-\d]+ [:,\d]+\] WARN \[AdminClient|Feature: (share|streams|transaction)\.version|\d+ .*(Leader|Observer)|(LeaderEpoch|HighWatermark|MaxFollower\w+): ", line):
             lines.append(re.sub(r"\s+Epoch: \d+", "", line))
     return sorted(lines)

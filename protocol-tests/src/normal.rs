@@ -9,15 +9,10 @@ use std::time::UNIX_EPOCH;
 
 /// APIs that Apache Kafka serves and the broker does not yet.
 const KEYS_TO_COME: &[i64] = &[
-    17, 24, 25, 26, 27, 28, 29, 30, 31, 36, 38, 39, 40, 41, 65, 66, 68, 69, 76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86,
-    87, 88, 89, 90, 91, 92,
+    17, 24, 25, 26, 27, 28, 29, 30, 31, 36, 38, 39, 40, 41, 65, 66, 76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86, 87, 88,
+    89, 90, 91, 92,
 ];
-const FEATURES_TO_COME: &[&str] = &[
-    "group.version",
-    "transaction.version",
-    "share.version",
-    "streams.version",
-];
+const FEATURES_TO_COME: &[&str] = &["transaction.version", "share.version", "streams.version"];
 const METADATA_TOPIC: &str = "00000000000000000000000000000001";
 /// No two controllers write logs of the same length.
 const OF_METADATA: &[&str] = &["high_watermark", "log_end_offset", "end_offset"];

@@ -4,6 +4,7 @@ use crate::api::context::Context;
 use crate::group::Client;
 use crate::group::Command;
 use crate::group::Reply;
+use crate::metadata::feature;
 use crate::types::ErrorCode;
 
 impl Context {
@@ -14,6 +15,11 @@ impl Context {
             id: self.client_id.clone().unwrap_or_default(),
             host: format!("/{}", self.peer.address.ip()).into(),
         }
+    }
+
+    /// Whether the cluster has agreed on the groups of KIP-848.
+    pub fn has_consumer_protocol(&self) -> bool {
+        self.handles.image().feature(feature::GROUP_VERSION) >= 1
     }
 
     /// Lets a group's coordinator judge. `take` picks the reply that belongs to the command.

@@ -13,6 +13,8 @@ pub mod assign_replicas_to_dirs;
 pub mod begin_quorum_epoch;
 pub mod broker_heartbeat;
 pub mod broker_registration;
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 pub mod context;
 pub mod controller_registration;
 pub mod create_partitions;
@@ -192,6 +194,8 @@ apis! {
     Broker list_groups list_groups_request::ListGroupsRequest 0..=5;
     Broker delete_groups delete_groups_request::DeleteGroupsRequest 0..=2;
     Broker offset_delete offset_delete_request::OffsetDeleteRequest 0..=0;
+    Broker consumer_group_heartbeat consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest 0..=1;
+    Broker consumer_group_describe consumer_group_describe_request::ConsumerGroupDescribeRequest 0..=1;
     Broker list_config_resources list_config_resources_request::ListConfigResourcesRequest 0..=1;
     Broker describe_topic_partitions describe_topic_partitions_request::DescribeTopicPartitionsRequest 0..=0;
 }

@@ -31,8 +31,7 @@ pub struct Plan {
 }
 
 /// Features whose coordinators this program does not have yet: a cluster of its own does not promise them.
-const NOT_SERVED: [&str; 4] = [
-    feature::GROUP_VERSION,
+const NOT_SERVED: [&str; 3] = [
     feature::SHARE_VERSION,
     feature::STREAMS_VERSION,
     feature::TRANSACTION_VERSION,

@@ -1,7 +1,6 @@
 //! DescribeGroups, ListGroups and DeleteGroups.
 
 use crate::group::Client;
-use crate::group::DescribedConsumerGroup;
 use crate::group::Groups;
 use crate::group::classic::State;
 use crate::group::groups::Group;
@@ -22,7 +21,7 @@ impl Groups {
     pub(in crate::group) fn describe(&self, client: &Client, id: CompactString) -> DescribedGroup {
         let group = match self.groups.get(&id) {
             Some(Group::Classic(group)) => group,
-            Some(Group::Consumer) => return dead(client, id, "is not a classic group."),
+            Some(Group::Consumer(_)) => return dead(client, id, "is not a classic group."),
             None => return dead(client, id, "not found."),
         };
         let protocol = group.protocol().filter(|_| group.state() == State::Stable);
@@ -36,42 +35,22 @@ impl Groups {
         }
     }
 
-    pub(in crate::group) fn describe_consumer(&self, id: CompactString) -> DescribedConsumerGroup {
-        let (error, text) = match id.is_empty() {
-            true => (ErrorCode::InvalidGroupId, None),
-            false if self.classic(&id).is_some() => {
-                let text = format_compact!("Group {id} is not a consumer group.");
-                (ErrorCode::GroupIdNotFound, Some(text))
-            }
-            false => (
-                ErrorCode::GroupIdNotFound,
-                Some(format_compact!("Group {id} not found.")),
-            ),
-        };
-        DescribedConsumerGroup {
-            error_code: error.code(),
-            error_message: text,
-            group_id: id,
-            ..Default::default()
-        }
-    }
-
     /// A type that is not known has no groups; nor has a state.
     pub(in crate::group) fn list(&self, states: &[String], types: &[String]) -> Vec<ListedGroup> {
         let fits = |wanted: &[String], have: &str| {
             wanted.is_empty() || wanted.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(have))
         };
-        let listed = self.groups.iter().filter_map(|(id, group)| match group {
-            Group::Classic(group) => {
-                let state = group.state().name();
-                (fits(states, state) && fits(types, CLASSIC)).then(|| ListedGroup {
+        let listed = self.groups.iter().filter_map(|(id, group)| {
+            let row = match group {
+                Group::Classic(group) => ListedGroup {
                     group_id: id.clone(),
                     protocol_type: group.protocol_type().into(),
-                    group_state: state.into(),
+                    group_state: group.state().name().into(),
                     group_type: CLASSIC.into(),
-                })
-            }
-            Group::Consumer => None,
+                },
+                Group::Consumer(group) => group.list(),
+            };
+            (fits(states, &row.group_state) && fits(types, &row.group_type)).then_some(row)
         });
         listed.collect()
     }
@@ -82,7 +61,7 @@ impl Groups {
             Some(group) if !group.is_empty() => ErrorCode::NonEmptyGroup,
             Some(group) => {
                 let mut records = self.offsets.tombstones(&id);
-                records.extend(group.tombstone());
+                records.extend(group.tombstones());
                 match turn.record_all(records) {
                     Ok(()) => {
                         group.stop_timers(turn);

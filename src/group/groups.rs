@@ -10,6 +10,8 @@ use crate::group::World;
 use crate::group::classic::ClassicGroup;
 use crate::group::classic::leave;
 use crate::group::classic::refused_join;
+use crate::group::consumer;
+use crate::group::consumer::ConsumerGroup;
 use crate::group::offsets::Offsets;
 use crate::group::records::Record;
 use crate::group::size::LONGEST_TEXT;
@@ -17,7 +19,6 @@ use crate::group::turn::Turn;
 use crate::machine::Decision;
 use crate::machine::Machine;
 use crate::machine::Ticket;
-use crate::schema::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
 use crate::schema::heartbeat_request::HeartbeatRequest;
 use crate::schema::heartbeat_response::HeartbeatResponse;
 use crate::schema::join_group_request::JoinGroupRequest;
@@ -32,15 +33,15 @@ use std::collections::BTreeMap;
 /// A group of any kind.
 pub enum Group {
     Classic(Box<ClassicGroup>),
-    /// Of KIP-848: its place. Its members are not served yet, and its offsets are kept until they are.
-    Consumer,
+    /// Of KIP-848.
+    Consumer(Box<ConsumerGroup>),
 }
 
 impl Group {
     pub fn is_empty(&self) -> bool {
         match self {
             Group::Classic(group) => group.is_empty(),
-            Group::Consumer => false,
+            Group::Consumer(group) => group.is_empty(),
         }
     }
 }
@@ -53,6 +54,8 @@ pub enum Timer {
     Join(CompactString),
     /// The members of a classic group have had their time to ask for their assignments.
     Sync(CompactString),
+    /// Of a group of KIP-848.
+    Consumer(CompactString, consumer::Timer),
     /// Offsets that nobody needs any more are looked for.
     Expiry,
     /// There are more offsets of deleted topics.
@@ -74,14 +77,14 @@ impl Groups {
     pub(in crate::group) fn classic(&self, id: &str) -> Option<&ClassicGroup> {
         match self.groups.get(id) {
             Some(Group::Classic(group)) => Some(group),
-            Some(Group::Consumer) | None => None,
+            Some(Group::Consumer(_)) | None => None,
         }
     }
 
     pub(in crate::group) fn classic_mut(&mut self, id: &str) -> Option<&mut ClassicGroup> {
         match self.groups.get_mut(id) {
             Some(Group::Classic(group)) => Some(group),
-            Some(Group::Consumer) | None => None,
+            Some(Group::Consumer(_)) | None => None,
         }
     }
 
@@ -201,12 +204,11 @@ impl Machine for Groups {
             Command::Describe(client, group) => Some(Reply::Describe(self.describe(&client, group))),
             Command::Delete(group) => Some(Reply::Delete(self.delete(turn, group))),
             Command::List(states, types) => Some(Reply::List(self.list(&states, &types))),
-            Command::DescribeConsumer(group) => Some(Reply::DescribeConsumer(self.describe_consumer(group))),
-            // The protocol of KIP-848 is not served yet.
-            Command::ConsumerHeartbeat(..) => Some(Reply::ConsumerHeartbeat(ConsumerGroupHeartbeatResponse {
-                error_code: ErrorCode::UnsupportedVersion.code(),
-                ..Default::default()
-            })),
+            Command::DescribeConsumer(group) => Some(Reply::DescribeConsumer(self.describe_consumer(turn, group))),
+            Command::ConsumerHeartbeat(client, request) => {
+                let response = self.consumer_heartbeat(turn, &client, &request);
+                Some(Reply::ConsumerHeartbeat(response))
+            }
         };
         if let Some(reply) = reply {
             turn.reply(ticket, reply);
@@ -232,6 +234,7 @@ impl Machine for Groups {
                     group.syncing_ended(turn);
                 }
             }
+            Timer::Consumer(group, timer) => self.consumer_timer(turn, group, timer),
             Timer::Expiry => self.expire_offsets(turn),
             Timer::TopicsDeleted(topics) => self.topics_deleted(turn, topics),
         }
@@ -259,20 +262,13 @@ impl Machine for Groups {
                     self.groups.remove(&key.group);
                 }
             }
-            Record::ConsumerGroup(key, Some(_)) => {
-                self.groups.insert(key.group_id.clone(), Group::Consumer);
-            }
-            Record::ConsumerGroup(key, None) => {
-                if self.classic(&key.group_id).is_none() {
-                    self.groups.remove(&key.group_id);
-                }
-            }
-            Record::ConsumerPartitions(..)
+            Record::ConsumerGroup(..)
+            | Record::ConsumerPartitions(..)
             | Record::ConsumerMember(..)
             | Record::ConsumerTarget(..)
             | Record::ConsumerTargetMember(..)
             | Record::ConsumerCurrent(..)
-            | Record::ConsumerRegex(..) => {}
+            | Record::ConsumerRegex(..) => self.apply_to_consumer_group(record),
         }
     }
 
@@ -284,10 +280,14 @@ impl Machine for Groups {
             self.groups.entry(group.clone()).or_insert_with(missing);
         }
         let turn = &mut Turn::new(world);
-        for group in self.groups.values_mut() {
+        for (id, group) in &mut self.groups {
             match group {
                 Group::Classic(group) => group.resume(turn),
-                Group::Consumer => {}
+                Group::Consumer(group) => {
+                    let timers = group.loaded(turn.world).into_iter();
+                    let timers = timers.map(|(timer, at)| (Timer::Consumer(id.clone(), timer), at));
+                    turn.decision.timers.extend(timers);
+                }
             }
         }
         self.watch_offsets(turn);

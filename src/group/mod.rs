@@ -6,6 +6,7 @@ mod classic;
 pub mod consumer;
 mod describing;
 mod groups;
+mod heartbeats;
 mod offsets;
 pub mod records;
 #[cfg(test)]

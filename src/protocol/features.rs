@@ -34,6 +34,11 @@ impl Features {
                 ..METADATA_VERSION
             },
             Feature {
+                name: "group.version",
+                lowest: 0,
+                highest: 1,
+            },
+            Feature {
                 name: "kraft.version",
                 lowest: 0,
                 highest: 1,
@@ -101,16 +106,16 @@ mod tests {
                 vec![
                     ("transaction.version", 2),
                     ("metadata.version", 30),
-                    ("group.version", 1),
+                    ("share.version", 1),
                 ],
-                Some("group.version=1, transaction.version=2"),
+                Some("share.version=1, transaction.version=2"),
             ),
         ] {
             let command = features.how_to_join(finalized.iter().copied(), "c:9093");
             let line = features.not_served(finalized.into_iter());
             assert_eq!(line.is_some(), named.is_some(), "{named:?}");
             assert!(line.is_none_or(|line| line.contains(named.unwrap_or_default()) && !line.contains('\n')));
-            let lowered = named.map(|_| "c:9093 downgrade --feature group.version=0 --feature transaction.version=0");
+            let lowered = named.map(|_| "c:9093 downgrade --feature share.version=0 --feature transaction.version=0");
             assert_eq!(command.is_some(), named.is_some(), "{named:?}");
             assert!(command.is_none_or(|command| command.ends_with(lowered.unwrap_or_default())));
         }

@@ -114,6 +114,18 @@ impl<M: Machine<Record: Written>> Coordinators<M> {
         self.runtime.spawn(async move { this.serve(shard).await });
     }
 
+    /// The machine has promised what is not in the log: another takes its place.
+    fn begin_anew(self: &Arc<Self>, shard: &Arc<Shard<M>>) {
+        let (this, shard) = (self.clone(), shard.clone());
+        self.runtime.spawn(async move {
+            let index = shard.partition.index;
+            if this.shard(index).is_some_and(|known| Arc::ptr_eq(&known, &shard)) {
+                this.resigned(index);
+                this.elected(shard.partition.clone(), shard.epoch);
+            }
+        });
+    }
+
     /// Somebody else leads it, or nobody.
     pub fn resigned(&self, partition: PartitionId) {
         let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
@@ -153,7 +165,7 @@ impl<M: Machine<Record: Written>> Coordinators<M> {
         }
     }
 
-    async fn load(&self, shard: &Arc<Shard<M>>) -> bool {
+    async fn load(self: &Arc<Self>, shard: &Arc<Shard<M>>) -> bool {
         let (partition, mut machine) = (shard.partition.clone(), (self.maker.machine)());
         let replayed = tokio::task::spawn_blocking(move || {
             let replayed = replaying::replay(&partition.log(), |record| machine.apply(record));
@@ -182,7 +194,7 @@ impl<M: Machine<Record: Written>> Coordinators<M> {
         true
     }
 
-    fn expire(&self, shard: &Arc<Shard<M>>) {
+    fn expire(self: &Arc<Self>, shard: &Arc<Shard<M>>) {
         let mut state = shard.lock();
         while let Some(timer) = state.take_due(self.clock.now()) {
             let world = (self.maker.world)();
@@ -192,15 +204,17 @@ impl<M: Machine<Record: Written>> Coordinators<M> {
         }
     }
 
-    fn carry_out(&self, shard: &Arc<Shard<M>>, state: &mut State<M>, decision: Decision<M>) {
+    fn carry_out(self: &Arc<Self>, shard: &Arc<Shard<M>>, state: &mut State<M>, decision: Decision<M>) {
         if !decision.records.is_empty() {
             let batch = self.batch(&decision.records, self.clock.now());
             let (partition, now) = (&shard.partition, self.clock.now());
             if let Err(rejection) = partition.append_own(&batch, shard.epoch, now) {
                 let why = rejection.message;
-                info!(topic = %partition.topic, partition = partition.index, "its coordinator gives up: {why}");
+                info!(topic = %partition.topic, partition = partition.index, "its coordinator begins anew: {why}");
                 state.give_up();
-                // A leader that cannot write begins anew when it is elected anew.
+                if rejection.code != ErrorCode::NotLeaderOrFollower {
+                    self.begin_anew(shard);
+                }
                 return;
             }
             if let Ok(machine) = state.machine() {

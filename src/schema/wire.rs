@@ -15,6 +15,8 @@ use std::mem::size_of;
 const BUDGET_PER_BYTE: usize = 8;
 const BUDGET_FIXED: usize = 1 << 20;
 
+const LONGEST_STRING: usize = i16::MAX as usize;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
     /// The frame ends inside a field.
@@ -110,6 +112,10 @@ impl Reader {
             length(self.i16()?.into())?
         };
         let Some(length) = length else { return Ok(None) };
+        // Whatever the form of its length could say: elsewhere a string is written with two bytes for it.
+        if length > LONGEST_STRING {
+            return Err(DecodeError::BadLength);
+        }
         let bytes = self.take(length)?;
         self.charge(length)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| DecodeError::NotUtf8)?;

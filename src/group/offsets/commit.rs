@@ -3,6 +3,7 @@
 use crate::group::Client;
 use crate::group::Groups;
 use crate::group::groups::Group;
+use crate::group::heartbeats;
 use crate::group::offsets::key;
 use crate::group::offsets::tombstone;
 use crate::group::records::Record;
@@ -72,7 +73,7 @@ impl Groups {
         let instance = request.group_instance_id.as_deref();
         match self.groups.get(&request.group_id) {
             Some(Group::Classic(group)) => group.check_commit(turn, &request.member_id, instance, generation),
-            Some(Group::Consumer) => Err(ErrorCode::UnknownMemberId),
+            Some(Group::Consumer(group)) => heartbeats::check_commit(group, client, request),
             // Somebody who only commits.
             None if generation < 0 => Ok(()),
             None if client.version >= FIRST_WITH_GROUP_ID_NOT_FOUND => Err(ErrorCode::GroupIdNotFound),
@@ -93,14 +94,13 @@ impl Groups {
             return refuse(ErrorCode::InvalidGroupId);
         }
         let group = match self.groups.get(&request.group_id) {
-            Some(Group::Classic(group)) => group,
-            Some(Group::Consumer) => return refuse(ErrorCode::NonEmptyGroup),
+            // Of members of other kinds nobody can tell what they still read.
+            Some(Group::Classic(group)) if !group.is_empty() && !group.uses_consumer_protocol() => {
+                return refuse(ErrorCode::NonEmptyGroup);
+            }
+            Some(group) => group,
             None => return refuse(ErrorCode::GroupIdNotFound),
         };
-        // Of other members nobody can tell what they still read.
-        if !group.is_empty() && !group.uses_consumer_protocol() {
-            return refuse(ErrorCode::NonEmptyGroup);
-        }
         let (mut topics, mut records) = (Vec::with_capacity(request.topics.len()), Vec::new());
         for OffsetDeleteRequestTopic { name, partitions } in request.topics {
             let error = match group.is_subscribed_to(&name) {

@@ -4,6 +4,7 @@ use crate::group::Groups;
 use crate::group::Timer;
 use crate::group::classic::ClassicGroup;
 use crate::group::classic::State;
+use crate::group::consumer::ConsumerGroup;
 use crate::group::groups::Group;
 use crate::group::offsets::ByTopic;
 use crate::group::offsets::Committed;
@@ -25,13 +26,13 @@ impl Groups {
         for (id, group) in &self.groups {
             let records = match group {
                 Group::Classic(group) => expired(id, group, self.offsets.of(id), (turn.now(), retention_ms)),
-                Group::Consumer => None,
+                Group::Consumer(group) => Some(unread(id, group, self.offsets.of(id), (turn.now(), retention_ms))),
             };
             let Some(records) = records else {
                 continue;
             };
             let are_all = self.offsets.count(id) == records.len() && group.is_empty();
-            let group_itself = group.tombstone().filter(|_| are_all);
+            let group_itself = if are_all { group.tombstones() } else { Vec::new() };
             // What does not fit into a batch is left for another turn.
             if !records
                 .into_iter()
@@ -72,11 +73,18 @@ impl Groups {
 }
 
 impl Group {
-    pub(in crate::group) fn tombstone(&self) -> Option<Record> {
+    pub(in crate::group) fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
-            Group::Classic(group) => Some(group.tombstone()),
-            // It is never empty yet.
-            Group::Consumer => None,
+            Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Consumer(group) => group.is_subscribed_to(topic),
+        }
+    }
+
+    /// Of the group itself, not of its offsets.
+    pub(in crate::group) fn tombstones(&self) -> Vec<Record> {
+        match self {
+            Group::Classic(group) => vec![group.tombstone()],
+            Group::Consumer(group) => group.tombstones(),
         }
     }
 
@@ -84,9 +92,30 @@ impl Group {
     pub(in crate::group) fn stop_timers(&self, turn: &mut Turn<'_>) {
         match self {
             Group::Classic(group) => group.stop_timers(turn),
-            Group::Consumer => {}
+            // What fires for a group that is gone finds nothing.
+            Group::Consumer(_) => {}
         }
     }
+}
+
+/// Offsets of topics that no member of a group of KIP-848 reads any more.
+fn unread(
+    id: &CompactString,
+    group: &ConsumerGroup,
+    offsets: Option<&ByTopic>,
+    (now, retention_ms): (Timestamp, i64),
+) -> Vec<Record> {
+    let is_over = |committed: &Committed| match committed.expire_timestamp {
+        Some(at) => now >= at,
+        None => now.saturating_sub(committed.commit_timestamp) >= retention_ms,
+    };
+    let topics = offsets.into_iter().flatten();
+    let read_no_more = topics.filter(|(topic, _)| !group.is_subscribed_to(topic));
+    let over = read_no_more.flat_map(|(topic, partitions)| {
+        let over = partitions.iter().filter(|(_, committed)| is_over(committed));
+        over.map(move |(partition, _)| tombstone(id, topic, *partition))
+    });
+    over.collect()
 }
 
 /// `None` while nothing of the group may expire.

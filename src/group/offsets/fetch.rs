@@ -1,6 +1,7 @@
 //! OffsetFetch: what was committed; an unknown group has committed nothing.
 
 use crate::group::Groups;
+use crate::group::groups::Group;
 use crate::group::offsets::ByTopic;
 use crate::group::offsets::Committed;
 use crate::schema::offset_fetch_request::OffsetFetchRequestGroup;
@@ -14,6 +15,15 @@ use crate::types::Uuid;
 impl Groups {
     pub(in crate::group) fn fetch(&self, request: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
         let known = self.groups.get(&request.group_id);
+        if let Some(Group::Consumer(group)) = known
+            && let Err(refusal) = group.may_fetch(request.member_id.as_deref(), request.member_epoch)
+        {
+            return OffsetFetchResponseGroup {
+                group_id: request.group_id,
+                error_code: refusal.error.code(),
+                ..Default::default()
+            };
+        }
         let offsets = known.and_then(|_| self.offsets.of(&request.group_id));
         let topics = match request.topics {
             None => all(offsets),
