@@ -9,6 +9,7 @@ use crate::group::consumer::ConsumerGroup;
 use crate::group::consumer::Refusal;
 use crate::group::consumer::Timer;
 use crate::group::records::Record;
+use crate::machine::Written;
 use crate::metadata::Image;
 use crate::metadata::MetadataRecord;
 use crate::metadata::Replay;
@@ -215,16 +216,16 @@ impl House {
         group
     }
 
-    /// What a compacted log would still hold.
-    pub fn compacted(&self) -> Vec<Record> {
-        use crate::machine::Written;
+    /// What the log would still hold if it were compacted up to this place.
+    pub fn compacted(&self, end: usize) -> Vec<Record> {
+        let (old, new) = self.log.split_at(end);
         let mut last = BTreeMap::new();
-        for (place, record) in self.log.iter().enumerate() {
+        for (place, record) in old.iter().enumerate() {
             last.insert(record.encode().0, place);
         }
         let kept: BTreeSet<usize> = last.into_values().collect();
-        let kept = self.log.iter().enumerate().filter(|(place, _)| kept.contains(place));
-        kept.map(|(_, record)| record.clone()).collect()
+        let kept = old.iter().enumerate().filter(|(place, _)| kept.contains(place));
+        kept.map(|(_, record)| record).chain(new).cloned().collect()
     }
 }
 

@@ -1,12 +1,15 @@
 //! Epochs, time-outs and offsets: who is still a member, and of what.
 
 use crate::group::consumer::commit::Committer;
+use crate::group::consumer::member::Held;
+use crate::group::consumer::member::Standing;
 use crate::group::consumer::testing::House;
 use crate::group::consumer::testing::beat;
 use crate::group::consumer::testing::given;
 use crate::group::consumer::testing::join;
 use crate::group::consumer::testing::owning;
 use crate::types::ErrorCode;
+use compact_str::CompactString;
 
 #[test]
 fn the_epoch_decides_whether_a_member_is_heard() {
@@ -92,6 +95,33 @@ fn a_loaded_group_waits_for_its_members_again() {
     assert!(house.group.member("a").is_none());
     house.sleep(15_000);
     assert!(house.group.is_empty());
+}
+
+#[test]
+fn a_log_may_show_the_next_owner_before_the_last_one_let_go() {
+    let mut house = House::new(&[]);
+    let topic = house.cluster.topic("t", 1);
+    house.send(&join("a", &["t"])).unwrap();
+    let held = house.group.member("a").unwrap().standing.clone();
+    house.send(&join("b", &["t"])).unwrap();
+    let free = Standing {
+        assigned: Held::new(),
+        ..(*held).clone()
+    };
+    let record = |house: &House, id: &str, standing: &Standing| house.group.current_record(&id.into(), Some(standing));
+    for (id, standing) in [("b", &*held), ("a", &free)] {
+        let record = record(&house, id, standing);
+        house.group.apply(&record);
+    }
+    assert_eq!(house.group.index.owner(topic, 0).map(CompactString::as_str), Some("b"));
+    // What is taken back of members that nobody knows says nothing.
+    let before = house.group.hard_state();
+    house
+        .group
+        .member_tombstones(&"z".into())
+        .iter()
+        .for_each(|record| house.group.apply(record));
+    assert_eq!(house.group.hard_state(), before);
 }
 
 #[test]

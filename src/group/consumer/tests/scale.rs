@@ -50,7 +50,7 @@ fn measure(members: usize, partitions: usize, mixed: bool) {
     }
     let quiet = started.elapsed();
     let started = Instant::now();
-    let loaded = House::loaded(&house.compacted());
+    let loaded = House::loaded(&house.compacted(house.log.len()));
     let loading = started.elapsed();
     assert_eq!(loaded.members().count(), members);
     let started = Instant::now();
