@@ -474,6 +474,35 @@ fn a_damaged_log_is_not_cleaned_and_loses_nothing() {
 }
 
 #[test]
+fn retention_takes_compacted_segments_too() {
+    let mut world = compacted();
+    for offset in 0..60 {
+        world.put(&format!("k{}", offset % 40), Some(&"v".repeat(50)));
+    }
+    world.roll_and_clean();
+    world.set(|settings| settings.retention_ms = 5_000);
+    world.now += 5_001;
+    world.fill(1);
+    assert_eq!(
+        world.log.apply_retention(world.now).unwrap(),
+        0,
+        "compact alone keeps for ever"
+    );
+    world.log.delete_records(35).unwrap();
+    assert!(
+        world.log.apply_retention(world.now).unwrap() > 0,
+        "but not what was deleted"
+    );
+    assert_eq!(world.log.log_start(), 35);
+    world.set(|settings| settings.delete = true);
+    assert!(world.log.apply_retention(world.now).unwrap() > 0);
+    let left: Vec<Offset> = world.records().iter().map(|record| record.0).collect();
+    assert_eq!((left, world.log.log_start()), (vec![60], 60));
+    world.fill(1);
+    assert_eq!(world.roll_and_clean().first_dirty, 60, "what was clean is gone");
+}
+
+#[test]
 fn a_batch_larger_than_the_buffer_is_cleaned_too() {
     let world = World::with(|settings| {
         settings.batches.compacted = true;
