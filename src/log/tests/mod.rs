@@ -5,6 +5,7 @@ mod compacting;
 mod damage;
 mod folders;
 mod golden;
+mod histories;
 mod noise;
 mod producing;
 mod retaining;
