@@ -102,6 +102,16 @@ impl Groups {
         if !sessions.contains(&session) {
             return turn.reply(ticket, refuse(ErrorCode::InvalidSessionTimeout));
         }
+        // A group of the other protocol makes way if nobody is in it.
+        if let Some(Group::Consumer(group)) = self.groups.get(&request.group_id)
+            && group.is_empty()
+            && request.member_id.is_empty()
+        {
+            if let Err(error) = turn.record_all(group.tombstones()) {
+                return turn.reply(ticket, refuse(error));
+            }
+            self.groups.remove(&request.group_id);
+        }
         if !self.groups.contains_key(&request.group_id) {
             // Only who has no id yet may be the first of a group.
             if !request.member_id.is_empty() {
