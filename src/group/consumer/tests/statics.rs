@@ -1,11 +1,17 @@
-//! Static members: they come back under another id and find their partitions.
+//! Members that come back under another id and find their partitions, and members of the classic protocol.
 
+use crate::group::consumer::commit::Committer;
+use crate::group::consumer::member::About;
 use crate::group::consumer::testing::House;
 use crate::group::consumer::testing::beat;
 use crate::group::consumer::testing::given;
 use crate::group::consumer::testing::join;
+use crate::group::records::Record;
 use crate::schema::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
+use crate::schema::consumer_group_member_metadata_value::ClassicMemberMetadata;
+use crate::schema::consumer_group_member_metadata_value::ClassicProtocol;
 use crate::types::ErrorCode;
+use bytes::Bytes;
 
 fn fixed(request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest {
@@ -64,4 +70,70 @@ fn a_static_member_that_stays_away_goes_when_its_session_ends() {
     house.send(&fixed(join("b", &["t"]))).unwrap();
     house.send(&fixed(beat("b", -1))).unwrap();
     assert!(house.group.is_empty());
+}
+
+/// A member record as a broker writes it that lets members of the classic protocol into the group.
+fn make_classic(house: &mut House, id: &str) {
+    let records: Vec<Record> = house
+        .log
+        .iter()
+        .filter(|record| matches!(record, Record::ConsumerMember(..)))
+        .cloned()
+        .collect();
+    for record in records {
+        if let Record::ConsumerMember(key, Some(mut value)) = record
+            && key.member_id == id
+        {
+            value.classic_member_metadata = Some(ClassicMemberMetadata {
+                session_timeout_ms: 10_000,
+                supported_protocols: vec![ClassicProtocol {
+                    name: "range".into(),
+                    metadata: Bytes::from_static(b"\0\x01"),
+                }],
+            });
+            let record = Record::ConsumerMember(key, Some(value));
+            house.group.apply(&record);
+            house.log.push(record);
+        }
+    }
+}
+
+#[test]
+fn what_is_known_of_a_classic_member_is_kept_until_it_speaks_the_new_protocol() {
+    let mut house = House::new(&[]);
+    let topic = house.cluster.topic("t", 2);
+    house.send(&fixed(join("a", &["t"]))).unwrap();
+    house.send(&join("z", &["t"])).unwrap();
+    make_classic(&mut house, "a");
+    let loaded = House::loaded(&house.log);
+    assert_eq!(loaded.hard_state(), house.group.hard_state());
+    let member = loaded.member("a").unwrap();
+    assert_eq!(About::from_record(&member.about.to_record()), *member.about);
+    let world = house.world();
+    let described = house.group.describe(&world);
+    assert_eq!(
+        (described.members[0].member_type, described.members[1].member_type),
+        (0, 1)
+    );
+    assert_eq!(
+        house.group.may_fetch(Some("a"), 9).unwrap_err().error,
+        ErrorCode::IllegalGeneration
+    );
+    let committer = Committer {
+        member_id: "a",
+        instance_id: Some("i"),
+        epoch: 9,
+        is_transactional: false,
+        api_version: 8,
+    };
+    let ahead = house.group.may_commit(&committer).unwrap_err();
+    assert_eq!(ahead.error, ErrorCode::IllegalGeneration);
+    assert_eq!(
+        ahead.message,
+        "Received generation id 9 is newer than current member epoch 2."
+    );
+    // It need not have left before its successor of the new protocol comes.
+    let answer = house.send(&fixed(join("b", &["t"]))).unwrap();
+    assert_eq!((answer.member_epoch, given(&answer)), (3, Some(vec![(topic, vec![0])])));
+    assert!(!house.group.member("b").unwrap().is_classic());
 }
