@@ -75,8 +75,9 @@ fn translate(pattern: &str) -> Result<String, &'static str> {
                 None => plain.push('\\'),
             },
             '(' if rest.starts_with("(?") => {
-                let flags = rest.trim_start_matches(['(', '?']);
-                let flags = flags.split([':', ')', '<']).next().unwrap_or_default();
+                let flags = rest.get(2..).unwrap_or_default();
+                let end = flags.find(|letter: char| !letter.is_ascii_alphabetic() && letter != '-');
+                let flags = flags.get(..end.unwrap_or(flags.len())).unwrap_or_default();
                 if flags != "P" && !flags.chars().all(|flag| "imsU-".contains(flag)) {
                     return Err(BAD_PERL);
                 }
@@ -109,7 +110,12 @@ fn escape(rest: &str) -> Result<usize, &'static str> {
 fn counter(rest: &str) -> Result<Option<usize>, &'static str> {
     let mut length = 1;
     if let Some(after) = rest.strip_prefix('{') {
-        let Some((inside, _)) = after.split_once('}') else {
+        // No further than the digits go, so that a row of braces is read once.
+        let end = after.find(|letter: char| !letter.is_ascii_digit() && letter != ',');
+        let Some((inside, _)) = end
+            .and_then(|end| after.split_at_checked(end))
+            .filter(|(_, end)| end.starts_with('}'))
+        else {
             return Ok(None);
         };
         let (least, most) = inside.split_once(',').unwrap_or((inside, ""));
@@ -137,10 +143,13 @@ fn class<'a>(rest: &'a str, plain: &mut String) -> Result<&'a str, &'static str>
     plain.push_str(if start.ends_with(']') { "\\]" } else { "" });
     let mut rest = rest.get(start.len()..).unwrap_or_default();
     while let Some(letter) = rest.chars().next() {
-        let named = rest.starts_with("[:").then(|| rest.find(":]")).flatten();
+        let named = rest.strip_prefix("[:").and_then(|name| {
+            let end = name.find(|letter: char| !letter.is_ascii_lowercase() && letter != '^')?;
+            name.get(end..)?.starts_with(":]").then_some(end + 4)
+        });
         let length = match letter {
             '\\' => escape(rest)?,
-            '[' if named.is_some() => named.unwrap_or_default() + 2,
+            '[' if named.is_some() => named.unwrap_or(1),
             '[' | '&' | '~' => {
                 plain.push('\\');
                 1
@@ -256,6 +265,17 @@ mod tests {
         ] {
             let refused = Pattern::compile(pattern).err();
             assert_eq!(refused.as_deref(), Some(expected), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_long_pattern_is_read_once() {
+        let long = 200_000;
+        for piece in ["{", "[[:", "(?(?", "\\p{", "a{1{", "\\Q", "[&", "(?i"] {
+            assert!(
+                translate(&piece.repeat(long)).map_or(0, |plain| plain.len()) < 20 * long,
+                "{piece}"
+            );
         }
     }
 }
