@@ -148,6 +148,7 @@ fn register(client: &mut Client, change: impl FnOnce(&mut BrokerRegistrationRequ
         ("metadata.version", 7, 30),
         ("kraft.version", 0, 1),
         ("eligible.leader.replicas.version", 0, 1),
+        ("group.version", 0, 1),
     ];
     let mut request = BrokerRegistrationRequest {
         broker_id: 1,
@@ -526,6 +527,7 @@ fn a_broker_registers_serves_and_leaves_over_the_wire() {
         register(&mut client, without("eligible.leader.replicas.version")).error_code,
         35
     );
+    assert_eq!(register(&mut client, without("group.version")).error_code, 35);
     assert_eq!(register(&mut client, without("metadata.version")).error_code, 119);
     assert_eq!(
         register(&mut client, |request| request.log_dirs.clear()).error_code,
