@@ -119,6 +119,8 @@ impl LogDirs {
         // Records may have been deleted since they were copied.
         future.log.advance_log_start(current.log.log_start())?;
         future.log.flush(future.log.end_offset(), now)?;
+        // A copy that was whole before a restart has not learnt since what is committed.
+        future.log.advance_high_watermark(current.log.high_watermark());
         let mut logs = self.logs_mut();
         // First the new one gets its name, then the old one loses its: a crash in between leaves both, never none.
         let name = future.dir.path().join(format!("{topic}-{partition}"));

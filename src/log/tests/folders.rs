@@ -228,6 +228,21 @@ fn a_log_moves_to_another_dir_with_all_its_records() {
 }
 
 #[test]
+fn a_copy_that_was_whole_before_a_restart_shows_all_that_is_committed() {
+    let broker = Broker::start();
+    broker.create(0);
+    broker.fill(0, 20);
+    broker.dirs.begin_move(("t", 0), &broker.path("two"), NOW).unwrap();
+    while broker.dirs.copy_some(("t", 0), 500, NOW).unwrap() != Copied::CaughtUp {}
+    let (broker, _) = broker.restart(false);
+    let current = broker.dirs.get("t", 0).unwrap();
+    current.advance_high_watermark(current.end_offset());
+    assert_eq!(broker.dirs.copy_some(("t", 0), 500, NOW).unwrap(), Copied::CaughtUp);
+    let moved = broker.dirs.finish_move("t", 0, NOW).unwrap();
+    assert_eq!((moved.end_offset(), moved.high_watermark()), (20, 20));
+}
+
+#[test]
 fn a_log_that_starts_inside_a_batch_moves_with_its_start() {
     for deleted_first in [true, false] {
         let broker = Broker::start();
