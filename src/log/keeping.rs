@@ -149,20 +149,26 @@ impl LogDirs {
     }
 
     /// Does something for each log. The first error of a dir takes that dir offline.
-    fn each(&self, act: impl Fn(&Hosted) -> Result<(), Rejection>) -> Vec<FailedDir> {
+    pub(super) fn each(&self, act: impl Fn(&Hosted) -> Result<(), Rejection>) -> Vec<FailedDir> {
         let mut failed = Vec::new();
         for hosted in self.all() {
             if !hosted.dir.is_online() {
                 continue;
             }
             if let Err(rejection) = act(&hosted)
-                // A log that was deleted meanwhile has no say over its dir.
                 && hosted.log.is_failed()
+                // A log that was deleted or moved meanwhile, its files away under its hands, has no say over its dir.
+                && self.is_hosted(&hosted)
             {
                 failed.push(self.failed(&hosted.dir, rejection.message));
             }
         }
         failed
+    }
+
+    fn is_hosted(&self, hosted: &Hosted) -> bool {
+        let known = self.hosted(hosted.log.topic(), hosted.log.partition());
+        known.is_some_and(|known| Arc::ptr_eq(&known.log, &hosted.log))
     }
 
     fn failed(&self, dir: &Arc<Dir>, reason: String) -> FailedDir {

@@ -228,6 +228,21 @@ fn a_log_moves_to_another_dir_with_all_its_records() {
 }
 
 #[test]
+fn a_log_that_is_deleted_while_it_is_flushed_takes_no_dir_with_it() {
+    for deleted in [true, false] {
+        let broker = Broker::start();
+        broker.create(0);
+        let failed = broker.dirs.each(|hosted| {
+            if deleted {
+                broker.dirs.delete("t", 0, NOW).unwrap();
+            }
+            hosted.log.guarded(Err(std::io::ErrorKind::NotFound.into()))
+        });
+        assert_eq!(failed.len(), usize::from(!deleted), "deleted: {deleted}");
+    }
+}
+
+#[test]
 fn a_copy_that_was_whole_before_a_restart_shows_all_that_is_committed() {
     let broker = Broker::start();
     broker.create(0);
