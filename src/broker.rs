@@ -43,6 +43,7 @@ use crate::runtime::observer::Observer;
 use crate::runtime::observer::Published;
 use crate::runtime::placing;
 use crate::runtime::producer_ids::ProducerIds;
+use crate::schema::broker_registration_request::BrokerRegistrationRequest;
 use crate::types::Timestamp;
 use crate::types::Uuid;
 use std::collections::HashMap;
@@ -176,20 +177,7 @@ impl Node {
         let broker = match config.roles.broker {
             true => {
                 let request = registration(&config, &handles, &folders, &sockets)?;
-                let lifecycle = Lifecycle::start(request, timing, channel, handles.published.clone());
-                let lifecycle = lifecycle.await.map_err(|refused| refusal(refused, &config, &handles))?;
-                let lifecycle = Arc::new(lifecycle);
-                if !lifecycle.ready().await {
-                    return Err("the controller stopped before this broker was ready".into());
-                }
-                let (stop_chores, ending) = watch::channel(false);
-                let chores = do_chores(&hosting, &handles, &lifecycle, ending);
-                Some(Broker {
-                    lifecycle,
-                    stop_chores,
-                    chores,
-                    groups: handles.groups.clone(),
-                })
+                Some(Broker::start(&config, request, timing, channel, &handles).await?)
             }
             false => None,
         };
@@ -234,6 +222,30 @@ impl Node {
 }
 
 impl Broker {
+    /// Resolves once the broker is unfenced.
+    async fn start(
+        config: &BrokerConfig,
+        request: BrokerRegistrationRequest,
+        timing: Timing,
+        channel: Arc<dyn ControllerChannel>,
+        handles: &Arc<Handles>,
+    ) -> Result<Broker, Failure> {
+        let lifecycle = Lifecycle::start(request, timing, channel, handles.published.clone());
+        let lifecycle = lifecycle.await.map_err(|refused| refusal(refused, config, handles))?;
+        let lifecycle = Arc::new(lifecycle);
+        if !lifecycle.ready().await {
+            return Err("the controller stopped before this broker was ready".into());
+        }
+        let (stop_chores, ending) = watch::channel(false);
+        let chores = do_chores(&handles.hosting, handles, &lifecycle, ending);
+        Ok(Broker {
+            lifecycle,
+            stop_chores,
+            chores,
+            groups: handles.groups.clone(),
+        })
+    }
+
     /// Hands over what it leads; returns its epoch, for the marker of a clean stop.
     async fn stop(mut self) -> i64 {
         self.stop_chores.send_replace(true);

@@ -32,6 +32,8 @@ use crate::runtime::remote_controller::Asker;
 use crate::runtime::remote_controller::RemoteController;
 use crate::schema::Message;
 use crate::schema::allocate_producer_ids_request::AllocateProducerIdsRequest;
+use crate::schema::create_topics_request::CreatableTopic;
+use crate::schema::create_topics_request::CreateTopicsRequest;
 use crate::types::ErrorCode;
 use crate::types::NodeId;
 use crate::types::ProducerId;
@@ -44,6 +46,9 @@ use std::sync::PoisonError;
 use std::sync::RwLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+
+/// What every controller understands.
+const CREATE_TOPICS_VERSION: i16 = 7;
 
 /// The other end of a connection.
 pub struct Peer {
@@ -175,8 +180,19 @@ impl Context {
         self.control_as(self.prefix.version, request).await
     }
 
+    /// Has topics created that nobody asked for by CreateTopics. Whether it came about, the image tells: whoever asked
+    /// asks again.
+    pub async fn create_topics(&self, topics: Vec<CreatableTopic>) {
+        let request = CreateTopicsRequest {
+            topics,
+            timeout_ms: self.handles.config().request_timeout_ms(),
+            ..CreateTopicsRequest::default()
+        };
+        let _ = self.control_as(CREATE_TOPICS_VERSION, request).await;
+    }
+
     /// As `control`, for what this broker asks for on behalf of a client.
-    pub async fn control_as<R: Controlled>(&self, version: i16, request: R) -> Result<R::Answer, Stopped> {
+    async fn control_as<R: Controlled>(&self, version: i16, request: R) -> Result<R::Answer, Stopped> {
         let quorum = match &self.handles.controller {
             ControllerAt::Here(quorum) => quorum,
             ControllerAt::Elsewhere(remote) => return self.pass_on(remote, version, &request).await,

@@ -4,7 +4,6 @@ use crate::api::context::Context;
 use crate::metadata::Image;
 use crate::schema::create_topics_request::CreatableTopic;
 use crate::schema::create_topics_request::CreatableTopicConfig;
-use crate::schema::create_topics_request::CreateTopicsRequest;
 use crate::schema::find_coordinator_request::FindCoordinatorRequest;
 use crate::schema::find_coordinator_response::Coordinator;
 use crate::schema::find_coordinator_response::FindCoordinatorResponse;
@@ -17,8 +16,6 @@ const GROUP: i8 = 0;
 const SHARE: i8 = 2;
 const FIRST_VERSION_WITH_LIST: i16 = 4;
 const FIRST_VERSION_WITH_SHARE: i16 = 6;
-/// What every controller understands.
-const CREATE_TOPICS_VERSION: i16 = 7;
 
 /// Where a coordinator is.
 struct Found {
@@ -104,22 +101,17 @@ async fn create(cx: &Context, topic: &str) -> Arc<Image> {
         name: name.into(),
         value: Some(value.into()),
     };
-    let request = CreateTopicsRequest {
-        topics: vec![CreatableTopic {
-            name: topic.into(),
-            num_partitions: config.offsets_topic_num_partitions(),
-            replication_factor: i16::try_from(config.offsets_topic_replication_factor()).unwrap_or(i16::MAX),
-            configs: vec![
-                set("cleanup.policy", "compact".into()),
-                set("compression.type", "producer".into()),
-                set("segment.bytes", config.offsets_topic_segment_bytes().to_string()),
-            ],
-            ..CreatableTopic::default()
-        }],
-        timeout_ms: config.request_timeout_ms(),
-        ..CreateTopicsRequest::default()
+    let topic = CreatableTopic {
+        name: topic.into(),
+        num_partitions: config.offsets_topic_num_partitions(),
+        replication_factor: i16::try_from(config.offsets_topic_replication_factor()).unwrap_or(i16::MAX),
+        configs: vec![
+            set("cleanup.policy", "compact".into()),
+            set("compression.type", "producer".into()),
+            set("segment.bytes", config.offsets_topic_segment_bytes().to_string()),
+        ],
+        ..CreatableTopic::default()
     };
-    // Whoever asks again finds it, or learns again that it is not there.
-    let _ = cx.control_as(CREATE_TOPICS_VERSION, request).await;
+    cx.create_topics(vec![topic]).await;
     cx.handles.image()
 }

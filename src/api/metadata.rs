@@ -8,7 +8,6 @@ use crate::metadata::Topic;
 use crate::protocol::operations;
 use crate::protocol::topics;
 use crate::schema::create_topics_request::CreatableTopic;
-use crate::schema::create_topics_request::CreateTopicsRequest;
 use crate::schema::metadata_request::MetadataRequest;
 use crate::schema::metadata_response::MetadataResponse;
 use crate::schema::metadata_response::MetadataResponseBroker;
@@ -18,9 +17,6 @@ use crate::types::ErrorCode;
 use crate::types::Uuid;
 use compact_str::CompactString;
 use std::collections::BTreeSet;
-
-/// What every controller understands.
-const CREATE_TOPICS_VERSION: i16 = 7;
 
 pub async fn handle(cx: &Context, request: MetadataRequest) -> MetadataResponse {
     let version = cx.prefix.version;
@@ -154,14 +150,7 @@ async fn create(cx: &Context, names: Vec<CompactString>) {
         replication_factor,
         ..CreatableTopic::default()
     });
-    let timeout_ms = config.request_timeout_ms();
-    let request = CreateTopicsRequest {
-        topics: topics.collect(),
-        timeout_ms,
-        ..CreateTopicsRequest::default()
-    };
-    // A controller that has stopped creates nothing; the client asks again and again.
-    let _ = cx.control_as(CREATE_TOPICS_VERSION, request).await;
+    cx.create_topics(topics.collect()).await;
 }
 
 fn unknown(name: &CompactString, error: ErrorCode) -> MetadataResponseTopic {

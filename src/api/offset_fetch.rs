@@ -16,6 +16,7 @@ use crate::schema::offset_fetch_response::OffsetFetchResponseTopic;
 use crate::schema::offset_fetch_response::OffsetFetchResponseTopics;
 use crate::types::ErrorCode;
 use crate::types::Uuid;
+use compact_str::CompactString;
 
 const FIRST_VERSION_WITH_GROUPS: i16 = 8;
 const FIRST_VERSION_WITH_IDS: i16 = 10;
@@ -55,11 +56,16 @@ async fn fetch(cx: &Context, mut asked: OffsetFetchRequestGroup) -> OffsetFetchR
     if by_id && let Some(topics) = &mut asked.topics {
         unknown = without_unknown(&image, topics);
     }
-    let (group_id, copy) = (asked.group_id.clone(), asked.clone());
+    // Only the oldest version answers an error topic by topic.
+    let topics = match cx.prefix.version < FIRST_VERSION_WITH_ERROR {
+        true => asked.topics.clone(),
+        false => None,
+    };
+    let group_id = asked.group_id.clone();
     let command = Command::FetchOffsets(cx.client(), asked);
     let mut answer = match cx.of_group(&group_id, command, only!(FetchOffsets)).await {
         Ok(answer) => answer,
-        Err(error) => return group_error(copy, error, cx.prefix.version),
+        Err(error) => return group_error(group_id, topics, error),
     };
     if answer.error_code != 0 {
         return answer;
@@ -101,19 +107,15 @@ fn failed(topic: OffsetFetchRequestTopics, error: ErrorCode) -> OffsetFetchRespo
     }
 }
 
-fn group_error(asked: OffsetFetchRequestGroup, error: ErrorCode, version: i16) -> OffsetFetchResponseGroup {
-    let topics = match version < FIRST_VERSION_WITH_ERROR {
-        true => asked
-            .topics
-            .into_iter()
-            .flatten()
-            .map(|topic| failed(topic, error))
-            .collect(),
-        false => Vec::new(),
-    };
+fn group_error(
+    group_id: CompactString,
+    topics: Option<Vec<OffsetFetchRequestTopics>>,
+    error: ErrorCode,
+) -> OffsetFetchResponseGroup {
+    let topics = topics.into_iter().flatten();
     OffsetFetchResponseGroup {
-        group_id: asked.group_id,
-        topics,
+        group_id,
+        topics: topics.map(|topic| failed(topic, error)).collect(),
         error_code: error.code(),
     }
 }

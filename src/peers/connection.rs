@@ -4,6 +4,8 @@ use crate::config::voters::Address;
 use crate::protocol::header;
 use crate::protocol::header::Prefix;
 use crate::schema::Message;
+use crate::schema::api_versions_request::ApiVersionsRequest;
+use crate::schema::api_versions_response::ApiVersionsResponse;
 use crate::schema::wire::Reader;
 use bytes::Bytes;
 use compact_str::CompactString;
@@ -16,6 +18,9 @@ use tokio::time::timeout;
 
 /// No answer between nodes is larger; a fetch asks for far less.
 const LARGEST_ANSWER: u32 = 100 << 20;
+
+/// Understood by every node that this one may meet.
+const API_VERSIONS: i16 = 3;
 
 /// After an error it must not be used again: an answer may still be under way.
 pub struct Connection {
@@ -34,6 +39,15 @@ impl Connection {
             client_id: client_id.into(),
             next_correlation: 0,
         })
+    }
+
+    /// What the other side serves, and in which versions.
+    pub async fn versions(&mut self, patience: Duration) -> io::Result<ApiVersionsResponse> {
+        let request = ApiVersionsRequest {
+            client_software_name: env!("CARGO_PKG_NAME").into(),
+            client_software_version: env!("CARGO_PKG_VERSION").into(),
+        };
+        self.call(&request, API_VERSIONS, patience).await
     }
 
     /// Sends a request and waits for its answer.
@@ -92,8 +106,6 @@ fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::api_versions_request::ApiVersionsRequest;
-    use crate::schema::api_versions_response::ApiVersionsResponse;
     use crate::schema::create_topics_response::CreateTopicsResponse;
     use crate::schema::list_partition_reassignments_request::ListPartitionReassignmentsRequest;
     use tokio::net::TcpListener;

@@ -4,17 +4,12 @@ use crate::config::voters::Address;
 use crate::peers::connection::Connection;
 use crate::raft::questions::Versions;
 use crate::schema::Message;
-use crate::schema::api_versions_request::ApiVersionsRequest;
-use crate::schema::api_versions_response::ApiVersionsResponse;
 use crate::schema::fetch_request::FetchRequest;
 use crate::schema::fetch_response::FetchResponse;
 use crate::schema::fetch_snapshot_request::FetchSnapshotRequest;
 use crate::schema::fetch_snapshot_response::FetchSnapshotResponse;
 use std::io;
 use std::time::Duration;
-
-/// All controllers that can be followed know this one.
-const API_VERSIONS: i16 = 3;
 
 pub struct ControllerPeer {
     client_id: String,
@@ -69,11 +64,7 @@ impl ControllerPeer {
 
     async fn connect(&self, address: &Address) -> io::Result<Open> {
         let mut connection = Connection::open(address, &self.client_id, self.patience).await?;
-        let request = ApiVersionsRequest {
-            client_software_name: env!("CARGO_PKG_NAME").into(),
-            client_software_version: env!("CARGO_PKG_VERSION").into(),
-        };
-        let offered: ApiVersionsResponse = connection.call(&request, API_VERSIONS, self.patience).await?;
+        let offered = connection.versions(self.patience).await?;
         let versions = Versions::common(&offered).ok_or_else(|| {
             let why = "it does not serve the metadata log as controllers do from Kafka 3.9 on";
             io::Error::new(io::ErrorKind::Unsupported, why)

@@ -15,9 +15,7 @@ use crate::schema::allocate_producer_ids_request::AllocateProducerIdsRequest;
 use crate::schema::allocate_producer_ids_response::AllocateProducerIdsResponse;
 use crate::schema::alter_partition_request::AlterPartitionRequest;
 use crate::schema::alter_partition_response::AlterPartitionResponse;
-use crate::schema::api_versions_request::ApiVersionsRequest;
 use crate::schema::api_versions_response::ApiVersion;
-use crate::schema::api_versions_response::ApiVersionsResponse;
 use crate::schema::assign_replicas_to_dirs_request::AssignReplicasToDirsRequest;
 use crate::schema::assign_replicas_to_dirs_response::AssignReplicasToDirsResponse;
 use crate::schema::broker_heartbeat_request::BrokerHeartbeatRequest;
@@ -45,8 +43,6 @@ use tracing::debug;
 /// What a client sent is tried again for so long while no controller takes it.
 const FORWARDING_PATIENCE: Duration = Duration::from_secs(60);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
-/// Understood by every controller that this broker may meet.
-const API_VERSIONS: i16 = 3;
 
 pub struct RemoteController {
     /// Heartbeats must not wait behind anything else.
@@ -172,12 +168,7 @@ impl Lane {
 
     async fn open(&self, leader: Leader) -> io::Result<Open> {
         let mut connection = Connection::open(&leader.address, &self.client_id, self.patience).await?;
-        let request = ApiVersionsRequest {
-            client_software_name: "ottla".into(),
-            client_software_version: env!("CARGO_PKG_VERSION").into(),
-        };
-        let told: ApiVersionsResponse = connection.call(&request, API_VERSIONS, self.patience).await?;
-        let served = Arc::new(told.api_keys);
+        let served = Arc::new(connection.versions(self.patience).await?.api_keys);
         self.served.store(Some(served.clone()));
         Ok(Open {
             leader,
